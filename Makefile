@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# loopstall. `make help` lists the targets; everything built goes into build/.
+
+VERSION  := 0.1.0
+B        := build
+CC       ?= gcc
+CLANG    ?= clang
+BPFTOOL  ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+PREFIX   ?= /usr/local
+PYTHON3  ?= /usr/bin/python3
+Q        := $(if $(V),,@)
+say       = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
+
+WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(if $(CI),-Werror)
+CFLAGS   ?= -O2 -g
+override CFLAGS += -std=gnu11 $(WARN) -D_GNU_SOURCE -DLS_VERSION='"$(VERSION)"' -Ibpf -Isrc -I$(B) -MMD -MP
+# libbpf is linked statically: `report` and `diff` run where it is not installed.
+LDLIBS   := -l:libbpf.a -ldw -lelf -liberty -ljansson -lmicrohttpd -lncursesw -ltinfo -lzstd -lz -lm -lpthread
+
+SERVER_SRCS := $(wildcard src/server/*.c)
+SRCS     := $(filter-out $(SERVER_SRCS),$(wildcard src/*.c src/*/*.c))
+OBJS     := $(SRCS:%.c=$(B)/%.o)
+LIB_OBJS := $(filter-out $(B)/src/main.o,$(OBJS))
+SERVER_OBJS := $(SERVER_SRCS:%.c=$(B)/%.o)
+SERVER_LDLIBS := -levent_core -levent_extra -lsqlite3 -lz -lpthread
+BPF_SRCS := $(wildcard bpf/*.bpf.c)
+BPF_OBJS := $(BPF_SRCS:%.c=$(B)/%.o)
+TESTS    := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
+STALLERS := $(patsubst tests/stallers/%.c,$(B)/stallers/%,$(wildcard tests/stallers/*.c))
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all help deps demo test check-bpf check-vm check-python bench asan fuzz lint format install clean soak soak-export
+
+all: $(B)/loopstall $(if $(SERVER_SRCS),$(B)/offload-server) ## build the programs
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+deps: ## install what the build and the tests need (Debian packages)
+	$(Q)tests/deps.sh
+
+# --- BPF: one object a concern, linked into one skeleton -------------------------------------
+$(B)/vmlinux.h:
+	$(call say,BTF,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(BPFTOOL) btf dump file /sys/kernel/btf/vmlinux format c > $@
+
+$(B)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) $(B)/vmlinux.h
+	$(call say,BPF,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) -target bpf -D__TARGET_ARCH_x86 -mcpu=v3 -O2 -g -Wall -Wextra -Wno-unused-parameter \
+		$(if $(CI),-Werror) -Ibpf -I$(B) -c $< -o $@
+
+$(B)/loopstall.bpf.o: $(BPF_OBJS)
+	$(call say,LINK,$@)
+	$(Q)$(BPFTOOL) gen object $@ $^
+
+$(B)/loopstall.skel.h: $(B)/loopstall.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name loopstall_bpf > $@
+
+# --- user space ------------------------------------------------------------------------------
+$(B)/src/trace/%.o: | $(B)/loopstall.skel.h
+
+$(B)/%.o: %.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -c $< -o $@
+
+$(B)/loopstall: $(OBJS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+$(B)/offload-server: $(SERVER_OBJS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(SERVER_LDLIBS) -o $@
+
+$(B)/tests/%: tests/%.c $(LIB_OBJS)
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -Itests $(LDFLAGS) $< $(LIB_OBJS) $(LDLIBS) -lcmocka -o $@
+
+# The stallers are targets, built as distributions build: optimised, no frame pointers.
+$(B)/stallers/%: tests/stallers/%.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O2 -g -fomit-frame-pointer $(WARN) -D_GNU_SOURCE $< -o $@ -lpthread
+
+-include $(OBJS:.o=.d) $(SERVER_OBJS:.o=.d)
+
+# --- tests -----------------------------------------------------------------------------------
+test: all $(TESTS) $(STALLERS) ## unit tests, then end-to-end tests on real processes (root)
+	$(Q)tests/run.sh $(TESTS)
+
+clean: ## remove what was built
+	rm -rf $(B)

@@ -1,0 +1,28 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# Install the Debian packages that the build and the tests need and that are missing.
+set -eu
+
+build="gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev libdw-dev libiberty-dev zlib1g-dev
+libzstd-dev libjansson-dev libmicrohttpd-dev libncurses-dev libevent-dev libsqlite3-dev libcmocka-dev"
+tests="python3 curl redis-server redis-tools procps psmisc jq"
+lint="clang-format clang-tidy cppcheck shellcheck"
+
+missing=
+for p in $build $tests $lint; do
+	[ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || missing="$missing $p"
+done
+[ -n "$missing" ] || exit 0
+
+echo "installing:$missing" >&2
+# A package's own service must not start here: the tests start their own servers.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+	printf '#!/bin/sh\nexit 101\n' >$policy
+	chmod +x $policy
+	trap 'rm -f $policy' EXIT
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt-get -qq update
+# shellcheck disable=SC2086 # a list of packages
+apt-get -qq install -y --no-install-recommends $missing >/dev/null
