@@ -51,6 +51,7 @@ $(B)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) $(B)/vmlinux.h
 	$(call say,BPF,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) -target bpf -D__TARGET_ARCH_x86 -mcpu=v3 -O2 -g -Wall -Wextra -Wno-unused-parameter \
+		-Wno-gnu-variable-sized-type-not-at-end -idirafter /usr/include/$(shell uname -m)-linux-gnu \
 		$(if $(CI),-Werror) -Ibpf -I$(B) -c $< -o $@
 
 $(B)/loopstall.bpf.o: $(BPF_OBJS)

@@ -57,4 +57,107 @@ static inline __u32 hist_bucket(__u64 ns)
 	return bucket < LS_HIST_BUCKETS ? bucket : LS_HIST_BUCKETS - 1;
 }
 
+/* --- one loop, from event to event ------------------------------------------------------------- */
+
+static inline void charge(struct ls_loop_state *s, __u32 cause, __u64 ns, __u32 count)
+{
+	if (cause >= LS_NR_CAUSES)
+		return;
+	s->ledger_ns[cause] += ns;
+	s->counts[cause] += count;
+	s->pending_ns[cause] += ns;
+	s->pending_counts[cause] += count;
+}
+
+/* CPU time up to now. */
+static inline void charge_cpu(struct ls_loop_state *s, __u64 now)
+{
+	if (now > s->on_since_ns)
+		charge(s, LS_CPU, now - s->on_since_ns, 0);
+	s->on_since_ns = now;
+}
+
+/* A wake-up this long before the switch was for an earlier sleep that did not come about. */
+#define STALE_WAKEUP_NS 20000
+
+/* The thread leaves the CPU mid-iteration. `cause` is that of a block, unused when preempted. */
+static inline void leave_cpu(struct ls_loop_state *s, enum off_kind kind, __u8 cause, __u64 now)
+{
+	if (kind != OFF_IDLE)
+		charge_cpu(s, now);
+	s->off_kind = kind;
+	s->off_cause = cause;
+	s->off_since_ns = now;
+	/* The waker may be ahead of the sleeper's switch: then the sleep is all run queue. */
+	if (s->woken_ns && now - s->woken_ns > STALE_WAKEUP_NS)
+		s->woken_ns = 0;
+}
+
+static inline void wake(struct ls_loop_state *s, __u64 now)
+{
+	if (!s->woken_ns)
+		s->woken_ns = now;
+}
+
+/* The thread gets the CPU again. Returns how long it was blocked, 0 when it was not. */
+static inline __u64 enter_cpu(struct ls_loop_state *s, __u64 now)
+{
+	__u64 since = s->off_since_ns, woken = s->woken_ns, blocked = 0;
+	__u32 queue = s->throttled ? LS_THROTTLED : LS_RUNQUEUE;
+
+	if (s->off_kind == OFF_PREEMPTED) {
+		charge(s, queue, now - since, 1);
+	} else if (s->off_kind == OFF_BLOCKED) {
+		if (!woken || woken > now)
+			woken = now;
+		if (woken < since)
+			woken = since;
+		blocked = woken - since;
+		charge(s, s->off_cause, blocked, 1);
+		if (now > woken)
+			charge(s, queue, now - woken, 1);
+	}
+	s->off_kind = OFF_NOT;
+	s->off_since_ns = 0;
+	s->woken_ns = 0;
+	s->throttled = 0;
+	s->on_since_ns = now;
+	return blocked;
+}
+
+static inline void begin_iteration(struct ls_loop_state *s, __u64 now)
+{
+	__u32 i;
+
+	for (i = 0; i < LS_NR_CAUSES; i++) {
+		s->ledger_ns[i] = 0;
+		s->counts[i] = 0;
+		s->pending_ns[i] = 0;
+		s->pending_counts[i] = 0;
+	}
+	s->captures = 0;
+	s->held_ns = 0;
+	s->before_attach = 0;
+	s->iteration++;
+	s->on_since_ns = now;
+	s->wait_since_ns = 0;
+	s->start_ns = now;
+}
+
+/* The iteration under way ends at `now`, with all its time charged. Returns its length. */
+static inline __u64 end_iteration(struct ls_loop_state *s, __u64 now)
+{
+	__u64 wall = now - s->start_ns;
+
+	charge_cpu(s, now);
+	s->busy_ns += wall;
+	if (!s->before_attach) { /* its length is not known */
+		s->iterations++;
+		s->histogram[hist_bucket(wall)]++;
+		if (wall > s->max_ns)
+			s->max_ns = wall;
+	}
+	return wall;
+}
+
 #endif

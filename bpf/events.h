@@ -211,6 +211,8 @@ struct ls_loop_state {
 	__u32 counts[LS_NR_CAUSES];
 	__u64 pending_ns[LS_NR_CAUSES]; /* part of the ledger that no capture stands for yet */
 	__u32 pending_counts[LS_NR_CAUSES];
+	__u64 held_ns;		/* the other buffer holds a block this long, to send if this becomes long */
+	__u64 capture_credit_ns; /* see may_capture() */
 	__u32 captures;
 	__u32 waker_tid, waker_tgid;
 	char waker_comm[LS_COMM_LEN];
@@ -218,9 +220,9 @@ struct ls_loop_state {
 	__u8 off_cause;	    /* enum ls_cause of a block */
 	__u8 captured;	    /* the buffer in use holds the stack of this block */
 	__u8 buffer;	    /* which of the loop's two capture buffers is in use */
-	__u8 held;	    /* the other buffer holds a capture worth sending if this becomes long */
 	__u8 throttled;	    /* its wait for a CPU is the bandwidth controller's doing */
 	__u8 before_attach;
+	__u8 at_boundary;   /* its own boundary is being accounted: samples and switches stand back */
 	__u8 _pad;
 
 	/* Totals since the loop was found. */

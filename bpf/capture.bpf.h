@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Captures: what a loop thread was doing when it blocked or was sampled. The user side (registers,
+ * stack, interpreter frames) can only be read while the thread is current, that is when it leaves the
+ * CPU; its kernel side and the object it waits for are read later, when the block proved long enough
+ * to be reported (`complete_capture`). Data flow: take -> hold -> send.
+ */
+#ifndef LS_CAPTURE_BPF_H
+#define LS_CAPTURE_BPF_H
+
+#include <bpf/bpf_endian.h>
+
+#include "maps.bpf.h"
+#include "account.h"
+#include "syscalls.bpf.h"
+#include "object.bpf.h"
+
+enum { PAGE = 4096, FUTEX_CMD = 127, FCNTL_SETLKW = 7, FCNTL_OFD_SETLKW = 38 };
+
+static __always_inline void copy_regs(struct ls_regs *to, const struct pt_regs *from)
+{
+	to->r[0] = from->ax;
+	to->r[1] = from->dx;
+	to->r[2] = from->cx;
+	to->r[3] = from->bx;
+	to->r[4] = from->si;
+	to->r[5] = from->di;
+	to->r[6] = from->bp;
+	to->r[7] = from->sp;
+	to->r[8] = from->r8;
+	to->r[9] = from->r9;
+	to->r[10] = from->r10;
+	to->r[11] = from->r11;
+	to->r[12] = from->r12;
+	to->r[13] = from->r13;
+	to->r[14] = from->r14;
+	to->r[15] = from->r15;
+	to->r[16] = from->ip;
+}
+
+/*
+ * Where the stack that holds `sp` ends: the main thread's at mm->start_stack, another's at its thread
+ * control block, which glibc and musl put at the top of the stack they allocate. 0: another stack.
+ */
+static __always_inline __u64 stack_end(struct task_struct *task, __u64 sp)
+{
+	__u64 top = BPF_CORE_READ(task, mm, start_stack) + 64;
+	__u64 fsbase = BPF_CORE_READ(task, thread.fsbase);
+
+	if (BPF_CORE_READ(task, pid) == BPF_CORE_READ(task, tgid) && sp < top &&
+	    top - sp < 64 << 20)
+		return top;
+	return sp < fsbase && fsbase - sp < 64 << 20 ? fsbase : 0;
+}
+
+/* Copies the stack upwards from sp, page by page: one that is not there ends it. */
+static __noinline __u32 copy_stack(struct capture_buffer *buffer, __u64 sp, __u64 end)
+{
+	__u32 done = 0;
+	int i;
+
+	if (!buffer)
+		return 0;
+	for (i = 0; i < LS_STACK_MAX / PAGE; i++) {
+		__u64 from = sp + done;
+		__u64 n = PAGE - (from & (PAGE - 1));
+
+		if (end && from + n > end)
+			n = end - from;
+		if (n == 0 || n > PAGE || done > LS_STACK_MAX - PAGE)
+			break;
+		if (bpf_probe_read_user(buffer->stack + done, n, (void *)from))
+			break;
+		done += n;
+		if (end && from + n >= end)
+			break;
+	}
+	return done;
+}
+
+/* The user side. `task` is current. */
+static __always_inline void take_user_side(struct capture_buffer *buffer, struct task_struct *task,
+					   const struct pt_regs *regs)
+{
+	struct ls_ev_capture *ev = &buffer->ev;
+	__u64 end;
+
+	copy_regs(&ev->regs, regs);
+	ev->fsbase = BPF_CORE_READ(task, thread.fsbase);
+	end = stack_end(task, ev->regs.r[LS_REG_RSP]);
+	ev->stack_bytes = copy_stack(buffer, ev->regs.r[LS_REG_RSP], end);
+	ev->flags = end && ev->regs.r[LS_REG_RSP] + ev->stack_bytes >= end ? 0 : LS_CAP_STACK_CUT;
+	ev->nr_kstack = 0;
+	ev->lock_owner = 0;
+	ev->lock_word = 0;
+}
+
+/* A glibc mutex keeps its owner's tid 8 bytes after the futex word (struct __pthread_mutex_s:
+ * __lock, __count, __owner; nptl's sysdeps/x86/nptl/bits/struct_mutex.h). User space checks it. */
+static __always_inline void take_lock_words(struct ls_ev_capture *ev)
+{
+	__u32 words[3] = {};
+
+	if (ev->call.nr != __NR_futex)
+		return;
+	bpf_probe_read_user(words, sizeof(words), (void *)ev->call.args[0]);
+	ev->lock_word = words[0];
+	ev->lock_owner = words[2];
+}
+
+static __always_inline void note_call(struct ls_call *call, const struct pt_regs *regs, __s64 nr)
+{
+	call->nr = nr;
+	call->args[0] = regs->di;
+	call->args[1] = regs->si;
+	call->args[2] = regs->dx;
+	call->args[3] = regs->r10;
+	call->fd = -1;
+}
+
+/* --- cause of a block ------------------------------------------------------------------------- */
+
+struct block {
+	__s64 nr;
+	__u8 cause;
+	__s32 fd;     /* that it waits for; -1 none */
+	__u32 nr_fds; /* watched by a nested poll */
+};
+
+static __always_inline bool is_lock_command(__u64 cmd)
+{
+	return cmd == FCNTL_SETLKW || cmd == FCNTL_OFD_SETLKW;
+}
+
+static __noinline void watch(struct task_struct *task, __u32 tgid, const struct pt_regs *regs,
+			     __u8 class, struct watched *w)
+{
+	__u64 sets[2];
+
+	if (class == CALL_POLL) {
+		watch_poll(task, tgid, regs->di, regs->si, w);
+	} else if (class == CALL_SELECT) {
+		sets[0] = regs->si;
+		sets[1] = regs->dx;
+		watch_select(task, tgid, regs->di, sets, w);
+	} else if (class == CALL_EPOLL) {
+		watch_epoll(task, tgid, regs->di, w);
+	} else {
+		w->cause = LS_POLL;
+		w->fd = regs->di;
+		w->nr_fds = 0;
+	}
+}
+
+/* Why the current task blocks here. */
+static __always_inline void classify(struct task_struct *task, __u32 tgid, const struct pt_regs *regs,
+				     bool interruptible, struct block *block)
+{
+	__s64 nr = (__s64)regs->orig_ax;
+	__u8 class = call_class(nr);
+	struct watched w;
+
+	block->nr = nr;
+	block->fd = -1;
+	block->nr_fds = 0;
+	block->cause = LS_OTHER;
+	/* Not in a system call: only a fault can have led here (the entry code sets orig_ax to -1 for
+	 * exceptions, idtentry in arch/x86/entry/entry_64.S). */
+	if (nr < 0) {
+		block->nr = -1;
+		block->cause = LS_PAGE_FAULT;
+		return;
+	}
+	if (class == CALL_FD || class == CALL_DISK_FD || class == CALL_FLOCK || class == CALL_FCNTL)
+		block->fd = regs->di;
+	if (class == CALL_FD)
+		block->cause = kind_cause(object_kind(file_of(task, block->fd), tgid));
+	else if (class == CALL_DISK_FD)
+		block->cause = LS_DISK;
+	else if (class == CALL_DISK) /* disks are waited for uninterruptibly; a FIFO's open is not */
+		block->cause = interruptible ? LS_OTHER : LS_DISK;
+	else if (class == CALL_SLEEP)
+		block->cause = LS_SLEEP;
+	else if (class == CALL_LOCK || class == CALL_FLOCK ||
+		 (class == CALL_FCNTL && is_lock_command(regs->si)))
+		block->cause = LS_LOCK;
+	else if (class == CALL_PROCESS)
+		block->cause = LS_PROCESS;
+	else if (class >= CALL_POLL) {
+		watch(task, tgid, regs, class, &w);
+		block->cause = w.cause;
+		block->fd = w.fd;
+		block->nr_fds = w.nr_fds;
+	}
+}
+
+/* --- take, hold, send -------------------------------------------------------------------------- */
+
+/* Captures which never become part of a report are bounded in rate, whatever the target does: each
+ * costs a period of credit, which time pays back. */
+static __always_inline bool may_capture(struct ls_loop_state *s, __u64 now)
+{
+	__u64 from = now - cfg_capture_burst_ns;
+
+	if (s->capture_credit_ns < from)
+		s->capture_credit_ns = from;
+	if (s->capture_credit_ns + cfg_capture_period_ns > now)
+		return false;
+	s->capture_credit_ns += cfg_capture_period_ns;
+	return true;
+}
+
+/* The loop's thread, current, is about to block. */
+static __always_inline void take_block(struct ls_loop_state *s, __u32 slot, struct task_struct *task,
+				       const struct pt_regs *regs, const struct block *block, __u64 now)
+{
+	struct capture_buffer *buffer = slot_buffer(slot, s->buffer);
+
+	s->captured = 0;
+	if (!buffer || !may_capture(s, now))
+		return;
+	s->captured = 1;
+	take_user_side(buffer, task, regs);
+	note_call(&buffer->ev.call, regs, block->nr);
+	buffer->ev.call.fd = block->fd;
+	buffer->ev.call.object.nr_fds = block->nr_fds;
+	buffer->ev.cause = block->cause;
+	buffer->python.nr_frames = 0;
+	buffer->holder.nr_frames = 0;
+	if (block->cause == LS_LOCK)
+		take_lock_words(&buffer->ev);
+}
+
+static __noinline void take_object(struct task_struct *task, struct ls_call *call, __u32 tgid)
+{
+	__u32 nr_fds = call->object.nr_fds;
+
+	__builtin_memset(&call->object, 0, sizeof(call->object));
+	call->object.nr_fds = nr_fds;
+	if (call->fd >= 0)
+		fill_object(&call->object, file_of(task, call->fd), tgid);
+}
+
+/* The kernel side of a block that has lasted. `task` still sits in its call. */
+static __always_inline void complete_capture(struct ls_loop_state *s, struct capture_buffer *buffer,
+					     struct task_struct *task)
+{
+	struct ls_ev_capture *ev = &buffer->ev;
+	long n;
+
+	take_object(task, &ev->call, s->tgid);
+	n = bpf_get_task_stack(task, ev->kstack, sizeof(ev->kstack), 0);
+	ev->nr_kstack = n > 0 ? (__u32)n / 8 : 0;
+	ev->waker_tid = s->waker_tid;
+	ev->waker_tgid = s->waker_tgid;
+	__builtin_memcpy(ev->waker_comm, s->waker_comm, LS_COMM_LEN);
+}
+
+static __always_inline void send_python(struct ls_ev_python *python, __u16 kind,
+					const struct ls_ev_capture *ev)
+{
+	__u64 bytes;
+
+	if (!python->nr_frames || python->nr_frames > LS_PYFRAMES_MAX)
+		return;
+	bytes = sizeof(*python) + python->nr_frames * sizeof(struct ls_pyframe);
+	if (bytes > sizeof(*python) + LS_PYFRAMES_MAX * sizeof(struct ls_pyframe))
+		return;
+	fill_header(&python->hdr, kind, bytes, ev->hdr.tgid, ev->hdr.tid, ev->hdr.ts_ns);
+	if (bpf_ringbuf_output(&events, python, bytes, BPF_RB_NO_WAKEUP))
+		count_loss(LS_LOST_CAPTURES);
+}
+
+/* Sends what the buffer holds, as `kind`. */
+static __always_inline void send_buffer(struct ls_loop_state *s, __u32 slot,
+					struct capture_buffer *buffer, __u16 kind, __u64 now)
+{
+	struct ls_ev_capture *ev = &buffer->ev;
+	__u64 bytes = sizeof(*ev) + ev->stack_bytes;
+
+	if (bytes > sizeof(*ev) + LS_STACK_MAX)
+		return;
+	fill_header(&ev->hdr, kind, bytes, s->tgid, s->tid, now);
+	ev->iteration = s->iteration;
+	ev->start_ns = s->start_ns;
+	ev->slot = slot;
+	__builtin_memcpy(ev->comm, s->comm, LS_COMM_LEN);
+	send_python(&buffer->python, LS_EV_PYTHON, ev);
+	send_python(&buffer->holder, LS_EV_HOLDER, ev);
+	if (bpf_ringbuf_output(&events, ev, bytes, BPF_RB_NO_WAKEUP))
+		count_loss(LS_LOST_CAPTURES);
+	s->captures++;
+}
+
+/* Gives the buffer the time of its cause that no capture stands for yet, and sends it. */
+static __always_inline void send_capture(struct ls_loop_state *s, __u32 slot,
+					 struct capture_buffer *buffer, __u64 now)
+{
+	__u32 cause = buffer->ev.cause;
+
+	if (cause >= LS_NR_CAUSES)
+		return;
+	buffer->ev.ns = s->pending_ns[cause];
+	buffer->ev.count = s->pending_counts[cause];
+	s->pending_ns[cause] = 0;
+	s->pending_counts[cause] = 0;
+	send_buffer(s, slot, buffer, LS_EV_CAPTURE, now);
+}
+
+/* The longest capture of an iteration which was still short then is held back in the other buffer
+ * until the iteration has become long. */
+static __noinline void send_held(struct ls_loop_state *s, __u32 slot, __u64 now)
+{
+	struct capture_buffer *buffer;
+
+	if (!s || !s->held_ns)
+		return;
+	s->held_ns = 0;
+	buffer = slot_buffer(slot, s->buffer ^ 1);
+	if (buffer)
+		send_capture(s, slot, buffer, now);
+}
+
+/* A block with a capture has ended after `ns`; `task` is about to run again. */
+static __always_inline void settle_block(struct ls_loop_state *s, __u32 slot, struct task_struct *task,
+					 __u64 ns, __u64 now)
+{
+	struct capture_buffer *buffer = slot_buffer(slot, s->buffer);
+	__u32 cause = s->off_cause;
+
+	if (!buffer || cause >= LS_NR_CAUSES || ns < cfg_quantum_ns / 8)
+		return;
+	if (now - s->start_ns >= cfg_capture_after_ns) {
+		send_held(s, slot, now);
+		if (s->pending_ns[cause] < cfg_quantum_ns)
+			return;
+		complete_capture(s, buffer, task);
+		send_capture(s, slot, buffer, now);
+	} else if (ns > s->held_ns) {
+		complete_capture(s, buffer, task);
+		s->held_ns = ns;
+		s->buffer ^= 1;
+	}
+}
+
+#endif

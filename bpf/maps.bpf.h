@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Every map and every load-time knob. Each program file declares them; loop.bpf.c, which sets
+ * LS_DEFINE, defines them, and the objects are linked into one.
+ */
+#ifndef LS_MAPS_BPF_H
+#define LS_MAPS_BPF_H
+
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include <bpf/bpf_core_read.h>
+
+#include "events.h"
+#include "seeds.h"
+
+#ifdef LS_DEFINE
+#define LS_MAP
+#else
+#define LS_MAP extern
+#endif
+
+enum { LS_CANDIDATES = 4 };
+
+/* A wait which may turn out to be the thread's home. */
+struct candidate {
+	struct ls_home home;
+	__u32 visits;
+	__u32 first, last; /* position in the thread's sequence of waits */
+};
+
+struct ls_thread {
+	__u32 slot; /* index of its loop state + 1; 0: not known to be a loop */
+	__u32 waits;
+	struct candidate candidates[LS_CANDIDATES];
+};
+
+/* task -> what is known of a thread of a target. Written by BPF; the kernel deletes it with the task. */
+LS_MAP struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct ls_thread);
+} threads SEC(".maps");
+
+/* tgid -> 1: processes to trace. User space adds; fork adds the child; exit deletes. */
+LS_MAP struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, __u32);
+} targets SEC(".maps");
+
+/* tid -> where user space saw this thread when tracing began. Read by the iterator `on_task`. */
+LS_MAP struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, struct ls_seed);
+} seeds SEC(".maps");
+
+/* slot -> state of a loop. Written by BPF, read in place by user space, which zeroes freed slots. */
+LS_MAP struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 256); /* set at load */
+	__type(key, __u32);
+	__type(value, struct ls_loop_state);
+} loop_states SEC(".maps");
+
+/* Free slots. User space pushes (all at start, later those of dead loops); BPF pops. */
+LS_MAP struct {
+	__uint(type, BPF_MAP_TYPE_STACK);
+	__uint(max_entries, 256); /* set at load */
+	__type(value, __u32);
+} free_slots SEC(".maps");
+
+/* A block's capture is kept here until its length is known. */
+struct capture_buffer {
+	struct ls_ev_capture ev;
+	__u8 stack[LS_STACK_MAX];
+	struct ls_ev_python python;
+	struct ls_pyframe python_frames[LS_PYFRAMES_MAX];
+	struct ls_ev_python holder;
+	struct ls_pyframe holder_frames[LS_PYFRAMES_MAX];
+};
+
+/* 2 * slot + which -> capture. Written by BPF; user space reads that of a loop which hangs now. */
+LS_MAP struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 512); /* set at load */
+	__type(key, __u32);
+	__type(value, struct capture_buffer);
+} captures SEC(".maps");
+
+/* Samples of running code do not outlive the program: one buffer a CPU. */
+LS_MAP struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct capture_buffer);
+} sample_buffers SEC(".maps");
+
+LS_MAP struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 8 << 20); /* set at load */
+} events SEC(".maps");
+
+/* enum ls_loss -> count, a cell a CPU. */
+LS_MAP struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LS_NR_LOSSES);
+	__type(key, __u32);
+	__type(value, __u64);
+} losses SEC(".maps");
+
+#ifdef LS_DEFINE
+#define LS_KNOB(type, name, value) const volatile type name = value
+#else
+#define LS_KNOB(type, name, value) extern const volatile type name
+#endif
+
+LS_KNOB(__u64, cfg_threshold_ns, 10000000);
+LS_KNOB(__u64, cfg_capture_after_ns, 2500000); /* an iteration this long may become a stall: send captures */
+LS_KNOB(__u64, cfg_sample_after_ns, 5000000);  /* ... and sample its CPU time */
+LS_KNOB(__u64, cfg_quantum_ns, 312500);	       /* the least time that a sent capture stands for */
+LS_KNOB(__u64, cfg_capture_period_ns, 500000); /* captures that come to nothing: one in this time ... */
+LS_KNOB(__u64, cfg_capture_burst_ns, 128000000); /* ... but this much time's worth at once */
+LS_KNOB(__u32, cfg_tid, 0);		       /* trace this thread only */
+
+static __always_inline void count_loss(__u32 which)
+{
+	__u64 *n = bpf_map_lookup_elem(&losses, &which);
+
+	if (n)
+		(*n)++;
+}
+
+static __always_inline struct ls_loop_state *slot_state(__u32 slot)
+{
+	return bpf_map_lookup_elem(&loop_states, &slot);
+}
+
+static __always_inline struct capture_buffer *slot_buffer(__u32 slot, __u8 which)
+{
+	__u32 index = 2 * slot + (which & 1);
+
+	return bpf_map_lookup_elem(&captures, &index);
+}
+
+/* The state of a thread's loop; NULL for every thread that is none. */
+static __always_inline struct ls_loop_state *loop_of(struct task_struct *task, __u32 *slot)
+{
+	struct ls_thread *thread = bpf_task_storage_get(&threads, task, 0, 0);
+
+	if (!thread || !thread->slot)
+		return NULL;
+	*slot = thread->slot - 1;
+	return slot_state(*slot);
+}
+
+static __always_inline void fill_header(struct ls_event_hdr *hdr, __u16 kind, __u16 size, __u32 tgid,
+					__u32 tid, __u64 now)
+{
+	hdr->kind = kind;
+	hdr->size = size;
+	hdr->tgid = tgid;
+	hdr->tid = tid;
+	hdr->cpu = bpf_get_smp_processor_id();
+	hdr->ts_ns = now;
+}
+
+#endif

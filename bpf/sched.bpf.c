@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Off-CPU time: a loop thread leaving the CPU mid-iteration is captured right there, and charged when
+ * it comes back. One that goes to sleep in its home wait has ended its iteration.
+ */
+#include "boundary.bpf.h"
+
+/* Kernels before 5.14 call it `state`; they are refused at load. */
+static __always_inline __u32 task_state(struct task_struct *task)
+{
+	return BPF_CORE_READ(task, __state);
+}
+
+/* The bandwidth controller has taken the CPU from its group. */
+static __always_inline bool is_throttled(struct task_struct *task)
+{
+	if (bpf_core_field_exists(struct cfs_rq, throttle_count))
+		return BPF_CORE_READ(task, se.cfs_rq, throttle_count) > 0;
+	return false;
+}
+
+/* A poll loop's home must be its shallowest wait: one that blocks nearer to the stack's base is a
+ * worker that polls inside its jobs. */
+static __always_inline void doubt_candidates(struct ls_thread *t, __u64 sp)
+{
+	int i;
+
+	for (i = 0; i < LS_CANDIDATES; i++)
+		if (t->candidates[i].home.fd < 0 && t->candidates[i].home.sp < sp)
+			t->candidates[i].visits = 0;
+}
+
+static __always_inline void leave_mid_iteration(struct ls_loop_state *s, __u32 slot,
+						struct task_struct *prev, const struct pt_regs *regs,
+						__u32 state, __u64 now)
+{
+	struct block block;
+
+	classify(prev, s->tgid, regs, state & 1, &block);
+	leave_cpu(s, OFF_BLOCKED, block.cause, now);
+	take_block(s, slot, prev, regs, &block, now);
+}
+
+static __noinline void switch_out(struct ls_thread *t, struct task_struct *prev, bool preempted,
+				  __u64 now)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(prev);
+	__u32 state = preempted ? 0 : task_state(prev), slot;
+	struct ls_loop_state *s;
+
+	if (!t)
+		return;
+	if (!t->slot) {
+		if (state && !is_wait_call((__s64)regs->orig_ax))
+			doubt_candidates(t, regs->sp);
+		return;
+	}
+	slot = t->slot - 1;
+	s = slot_state(slot);
+	if (!s || s->at_boundary)
+		return;
+	if (is_home(&s->home, (__s64)regs->orig_ax, regs)) {
+		if (s->start_ns)
+			finish_iteration(s, slot, now, state ? 0 : -1);
+		if (!s->wait_since_ns)
+			s->wait_since_ns = now;
+		s->start_ns = 0;
+		leave_cpu(s, OFF_IDLE, 0, now);
+	} else if (!s->start_ns) {
+		s->off_kind = OFF_NOT;
+	} else if (state) {
+		leave_mid_iteration(s, slot, prev, regs, state, now);
+	} else {
+		leave_cpu(s, OFF_PREEMPTED, 0, now);
+		s->throttled = is_throttled(prev);
+	}
+}
+
+static __noinline void switch_in(struct ls_thread *t, struct task_struct *next, __u64 now)
+{
+	struct ls_loop_state *s;
+	__u32 slot;
+	__u64 blocked;
+
+	if (!t || !t->slot)
+		return;
+	slot = t->slot - 1;
+	s = slot_state(slot);
+	if (!s || s->at_boundary || s->off_kind == OFF_NOT)
+		return;
+	blocked = enter_cpu(s, now);
+	if (blocked && s->captured)
+		settle_block(s, slot, next, blocked, now);
+	s->waker_tid = 0;
+	s->captured = 0;
+}
+
+SEC("tp_btf/sched_switch")
+int BPF_PROG(on_sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
+{
+	struct ls_thread *out = bpf_task_storage_get(&threads, prev, 0, 0);
+	struct ls_thread *in = bpf_task_storage_get(&threads, next, 0, 0);
+	__u64 now;
+
+	if (!out && !in)
+		return 0;
+	now = bpf_ktime_get_ns();
+	if (out)
+		switch_out(out, prev, preempt, now);
+	if (in)
+		switch_in(in, next, now);
+	return 0;
+}
+
+/* --- who woke it -------------------------------------------------------------------------------- */
+
+/* The count lives in a variable of its own (before 6.2, and since 6.15) or in pcpu_hot (between). */
+struct pcpu_hot {
+	int preempt_count;
+} __attribute__((preserve_access_index));
+extern const int __preempt_count __ksym __weak;
+extern const struct pcpu_hot pcpu_hot __ksym __weak;
+
+enum { NMI_AND_HARDIRQ = 0x00ff0000, SERVING_SOFTIRQ = 0x100 }; /* include/linux/preempt.h */
+
+/* In an interrupt, `current` is whoever was interrupted: no witness. */
+static __always_inline bool in_interrupt(void)
+{
+	int count;
+
+	if (bpf_core_type_exists(struct pcpu_hot) && &pcpu_hot)
+		count = ((struct pcpu_hot *)bpf_this_cpu_ptr(&pcpu_hot))->preempt_count;
+	else if (&__preempt_count)
+		count = *(int *)bpf_this_cpu_ptr(&__preempt_count);
+	else
+		return true;
+	return count & (NMI_AND_HARDIRQ | SERVING_SOFTIRQ);
+}
+
+SEC("tp_btf/sched_waking")
+int BPF_PROG(on_sched_waking, struct task_struct *task)
+{
+	struct ls_loop_state *s;
+	__u32 slot;
+	__u64 id;
+
+	s = loop_of(task, &slot);
+	if (!s || !s->start_ns)
+		return 0;
+	wake(s, bpf_ktime_get_ns());
+	if (is_throttled(task))
+		s->throttled = 1;
+	if (in_interrupt())
+		return 0;
+	id = bpf_get_current_pid_tgid();
+	s->waker_tid = (__u32)id;
+	s->waker_tgid = id >> 32;
+	bpf_get_current_comm(s->waker_comm, sizeof(s->waker_comm));
+	return 0;
+}
+
+/* --- birth and death ---------------------------------------------------------------------------- */
+
+static __always_inline void send_process(__u16 kind, struct task_struct *task, __u32 child,
+					 __u32 is_process)
+{
+	struct ls_ev_process *ev = bpf_ringbuf_reserve(&events, sizeof(*ev), 0);
+
+	if (!ev) {
+		count_loss(LS_LOST_EVENTS);
+		return;
+	}
+	fill_header(&ev->hdr, kind, sizeof(*ev), BPF_CORE_READ(task, tgid), BPF_CORE_READ(task, pid),
+		    bpf_ktime_get_ns());
+	ev->child = child;
+	ev->is_process = is_process;
+	BPF_CORE_READ_STR_INTO(&ev->comm, task, comm);
+	bpf_ringbuf_submit(ev, 0);
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
+{
+	__u32 parent_tgid = parent->tgid, tgid = child->tgid, one = 1;
+
+	if (tgid == parent_tgid || cfg_tid || !bpf_map_lookup_elem(&targets, &parent_tgid))
+		return 0;
+	bpf_map_update_elem(&targets, &tgid, &one, BPF_ANY);
+	send_process(LS_EV_FORK, parent, tgid, 1);
+	return 0;
+}
+
+/* The thread gives up its loop: it ends, or becomes another program. The iteration under way is not
+ * reported: it has no end. */
+static __always_inline void abandon_loop(struct task_struct *task)
+{
+	struct ls_thread *t = bpf_task_storage_get(&threads, task, 0, 0);
+
+	if (t && t->slot) {
+		struct ls_loop_state *s = slot_state(t->slot - 1);
+
+		if (s)
+			s->start_ns = 0;
+	}
+	if (t)
+		__builtin_memset(t, 0, sizeof(*t));
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(on_exec, struct task_struct *task)
+{
+	__u32 tgid = task->tgid;
+
+	if (!bpf_map_lookup_elem(&targets, &tgid))
+		return 0;
+	abandon_loop(task);
+	send_process(LS_EV_EXEC, task, 0, 1);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_exit, struct task_struct *task)
+{
+	struct ls_thread *t = bpf_task_storage_get(&threads, task, 0, 0);
+	__u32 tgid = task->tgid;
+	bool last = BPF_CORE_READ(task, signal, live.counter) == 0;
+	bool is_loop = t && t->slot;
+
+	if (t)
+		abandon_loop(task);
+	if (last && bpf_map_lookup_elem(&targets, &tgid)) {
+		bpf_map_delete_elem(&targets, &tgid);
+		send_process(LS_EV_EXIT, task, 0, 1);
+	} else if (is_loop) {
+		send_process(LS_EV_EXIT, task, 0, 0);
+	}
+	return 0;
+}

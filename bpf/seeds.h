@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* What user space tells BPF of a thread that was there before tracing began. */
+#ifndef LS_SEEDS_H
+#define LS_SEEDS_H
+
+#include "events.h"
+
+struct ls_seed {
+	struct ls_home home; /* the wait it sits in (or, when hung, the descriptor it must come from) */
+	__u32 hung;	     /* a loop thread which is not in its wait: begin its iteration now */
+	__u32 _pad;
+};
+
+#endif
