@@ -17,8 +17,15 @@ enum off_kind {
 	OFF_IDLE,	/* in the home wait: not part of an iteration */
 };
 
+/* A global function of its own in BPF: the verifier need not follow its branches at each call. */
+#ifdef __bpf__
+#define ACCOUNT_GLOBAL __attribute__((weak))
+#else
+#define ACCOUNT_GLOBAL static inline
+#endif
+
 /* Position of the highest bit, 0 for 0. Written out: BPF (clang 14) has no count-leading-zeros. */
-static inline __u32 log2_floor(__u64 v)
+ACCOUNT_GLOBAL __u32 log2_floor(__u64 v)
 {
 	__u32 r = 0;
 

@@ -122,7 +122,11 @@ static __always_inline void note_call(struct ls_call *call, const struct pt_regs
 
 struct block {
 	__s64 nr;
-	__u8 cause;
+	__u64 args[3];
+	__u64 files; /* the task's descriptor table */
+	__u32 tgid;
+	__u32 interruptible;
+	__u32 cause;  /* found by classify(), and those below */
 	__s32 fd;     /* that it waits for; -1 none */
 	__u32 nr_fds; /* watched by a nested poll */
 };
@@ -132,66 +136,86 @@ static __always_inline bool is_lock_command(__u64 cmd)
 	return cmd == FCNTL_SETLKW || cmd == FCNTL_OFD_SETLKW;
 }
 
-static __noinline void watch(struct task_struct *task, __u32 tgid, const struct pt_regs *regs,
-			     __u8 class, struct watched *w)
+/* What a multiplexing call inside a callback waits for. */
+static __always_inline void classify_wait(struct block *block, __u8 class)
 {
-	__u64 sets[2];
+	struct fd_sets sets = { .at = { block->args[1], block->args[2] } };
+	struct watched w = { .cause = LS_POLL, .fd = block->args[0] };
 
-	if (class == CALL_POLL) {
-		watch_poll(task, tgid, regs->di, regs->si, w);
-	} else if (class == CALL_SELECT) {
-		sets[0] = regs->si;
-		sets[1] = regs->dx;
-		watch_select(task, tgid, regs->di, sets, w);
-	} else if (class == CALL_EPOLL) {
-		watch_epoll(task, tgid, regs->di, w);
-	} else {
-		w->cause = LS_POLL;
-		w->fd = regs->di;
-		w->nr_fds = 0;
-	}
+	if (class == CALL_POLL)
+		watch_poll(block->files, block->tgid, block->args[0], block->args[1], &w);
+	else if (class == CALL_SELECT)
+		watch_select(block->files, block->tgid, block->args[0], &sets, &w);
+	else if (class == CALL_EPOLL)
+		watch_epoll(block->files, block->tgid, block->args[0], &w);
+	block->cause = w.cause;
+	block->fd = w.fd;
+	block->nr_fds = w.nr_fds;
 }
 
-/* Why the current task blocks here. */
-static __always_inline void classify(struct task_struct *task, __u32 tgid, const struct pt_regs *regs,
-				     bool interruptible, struct block *block)
+static __always_inline __u32 class_cause(const struct block *block, __u8 class)
 {
-	__s64 nr = (__s64)regs->orig_ax;
-	__u8 class = call_class(nr);
-	struct watched w;
+	switch (class) {
+	case CALL_FD:
+		return kind_cause(object_kind(file_of(block->files, block->fd), block->tgid));
+	case CALL_DISK_FD:
+		return LS_DISK;
+	case CALL_DISK: /* disks are waited for uninterruptibly; a FIFO's open is not */
+		return block->interruptible ? LS_OTHER : LS_DISK;
+	case CALL_SLEEP:
+		return LS_SLEEP;
+	case CALL_LOCK:
+	case CALL_FLOCK:
+		return LS_LOCK;
+	case CALL_FCNTL:
+		return is_lock_command(block->args[1]) ? LS_LOCK : LS_OTHER;
+	case CALL_PROCESS:
+		return LS_PROCESS;
+	}
+	return LS_OTHER;
+}
 
-	block->nr = nr;
+/* Why a task blocks, from its system call. Global: the verifier checks it once. */
+__weak int classify(struct block *block)
+{
+	__u8 class;
+
+	if (!block)
+		return 0;
+	class = call_class(block->nr);
 	block->fd = -1;
 	block->nr_fds = 0;
-	block->cause = LS_OTHER;
 	/* Not in a system call: only a fault can have led here (the entry code sets orig_ax to -1 for
 	 * exceptions, idtentry in arch/x86/entry/entry_64.S). */
-	if (nr < 0) {
+	if (block->nr < 0) {
 		block->nr = -1;
 		block->cause = LS_PAGE_FAULT;
-		return;
+		return 0;
+	}
+	if (class >= CALL_POLL) {
+		classify_wait(block, class);
+		return 0;
 	}
 	if (class == CALL_FD || class == CALL_DISK_FD || class == CALL_FLOCK || class == CALL_FCNTL)
-		block->fd = regs->di;
-	if (class == CALL_FD)
-		block->cause = kind_cause(object_kind(file_of(task, block->fd), tgid));
-	else if (class == CALL_DISK_FD)
-		block->cause = LS_DISK;
-	else if (class == CALL_DISK) /* disks are waited for uninterruptibly; a FIFO's open is not */
-		block->cause = interruptible ? LS_OTHER : LS_DISK;
-	else if (class == CALL_SLEEP)
-		block->cause = LS_SLEEP;
-	else if (class == CALL_LOCK || class == CALL_FLOCK ||
-		 (class == CALL_FCNTL && is_lock_command(regs->si)))
-		block->cause = LS_LOCK;
-	else if (class == CALL_PROCESS)
-		block->cause = LS_PROCESS;
-	else if (class >= CALL_POLL) {
-		watch(task, tgid, regs, class, &w);
-		block->cause = w.cause;
-		block->fd = w.fd;
-		block->nr_fds = w.nr_fds;
-	}
+		block->fd = block->args[0];
+	block->cause = class_cause(block, class);
+	return 0;
+}
+
+static __always_inline void look_at_block(struct block *block, struct task_struct *task, __u32 tgid,
+					  const struct pt_regs *regs, __u32 state)
+{
+	block->nr = (__s64)regs->orig_ax;
+	block->args[0] = regs->di;
+	block->args[1] = regs->si;
+	block->args[2] = regs->dx;
+	block->files = files_of(task);
+	block->tgid = tgid;
+	block->interruptible = state & 1; /* TASK_INTERRUPTIBLE */
+	block->cause = LS_OTHER;
+	block->fd = -1;
+	block->nr_fds = 0;
+	classify(block);
 }
 
 /* --- take, hold, send -------------------------------------------------------------------------- */
@@ -238,7 +262,7 @@ static __noinline void take_object(struct task_struct *task, struct ls_call *cal
 	__builtin_memset(&call->object, 0, sizeof(call->object));
 	call->object.nr_fds = nr_fds;
 	if (call->fd >= 0)
-		fill_object(&call->object, file_of(task, call->fd), tgid);
+		fill_object(&call->object, (__u64)file_of(files_of(task), call->fd), tgid);
 }
 
 /* The kernel side of a block that has lasted. `task` still sits in its call. */

@@ -196,11 +196,20 @@ static __always_inline int on_wait_return(__s64 nr, __s64 ret)
 	return 0;
 }
 
+/* What syscalls:sys_exit_* hand over (struct syscall_trace_exit, kernel/trace/trace.h: not in BTF as
+ * a type of its own; the number is 32 bits there, unlike in raw_syscalls:sys_exit). */
+struct wait_exit {
+	__u64 entry;
+	__s32 nr;
+	__u32 pad;
+	__s64 ret;
+};
+
 /* Two ways to the same place, chosen at load: a tracepoint, or fexit where the kernel allows it. */
 SEC("tracepoint/syscalls/sys_exit_epoll_wait")
-int on_sys_exit_wait(struct trace_event_raw_sys_exit *ctx)
+int on_sys_exit_wait(struct wait_exit *ctx)
 {
-	return on_wait_return(ctx->id, ctx->ret);
+	return on_wait_return(ctx->nr, ctx->ret);
 }
 
 #define ON_FEXIT(call)                                                                             \
@@ -242,7 +251,7 @@ static __always_inline void begin_hung(struct ls_thread *t, struct task_struct *
 	buffer = slot_buffer(slot, s->buffer);
 	if (!buffer)
 		return;
-	classify(task, s->tgid, regs, BPF_CORE_READ(task, __state) & 1, &block);
+	look_at_block(&block, task, s->tgid, regs, BPF_CORE_READ(task, __state));
 	leave_cpu(s, OFF_BLOCKED, block.cause, now);
 	copy_regs(&buffer->ev.regs, regs);
 	buffer->ev.stack_bytes = 0;

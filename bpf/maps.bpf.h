@@ -11,7 +11,8 @@
 #include <bpf/bpf_tracing.h>
 #include <bpf/bpf_core_read.h>
 
-#include "events.h"
+#include "account.h"
+#include "maps_abi.h"
 #include "seeds.h"
 
 #ifdef LS_DEFINE
@@ -75,16 +76,6 @@ LS_MAP struct {
 	__type(value, __u32);
 } free_slots SEC(".maps");
 
-/* A block's capture is kept here until its length is known. */
-struct capture_buffer {
-	struct ls_ev_capture ev;
-	__u8 stack[LS_STACK_MAX];
-	struct ls_ev_python python;
-	struct ls_pyframe python_frames[LS_PYFRAMES_MAX];
-	struct ls_ev_python holder;
-	struct ls_pyframe holder_frames[LS_PYFRAMES_MAX];
-};
-
 /* 2 * slot + which -> capture. Written by BPF; user space reads that of a loop which hangs now. */
 LS_MAP struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -92,14 +83,6 @@ LS_MAP struct {
 	__type(key, __u32);
 	__type(value, struct capture_buffer);
 } captures SEC(".maps");
-
-/* Samples of running code do not outlive the program: one buffer a CPU. */
-LS_MAP struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct capture_buffer);
-} sample_buffers SEC(".maps");
 
 LS_MAP struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -12,9 +12,15 @@ enum { AF_UNIX_ = 1, AF_INET_ = 2, AF_INET6_ = 10 };
 enum { S_IFMT_ = 0170000, S_IFSOCK_ = 0140000, S_IFREG_ = 0100000, S_IFBLK_ = 0060000,
        S_IFDIR_ = 0040000, S_IFCHR_ = 0020000, S_IFIFO_ = 0010000 };
 
-static __always_inline struct file *file_of(struct task_struct *task, __s32 fd)
+/* A task's descriptor table, as a number: global functions take no pointers into the kernel. */
+static __always_inline __u64 files_of(struct task_struct *task)
 {
-	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+	return (__u64)BPF_CORE_READ(task, files);
+}
+
+static __always_inline struct file *file_of(__u64 files, __s32 fd)
+{
+	struct fdtable *table = BPF_CORE_READ((struct files_struct *)files, fdt);
 	struct file **slots = BPF_CORE_READ(table, fd);
 	struct file *file = NULL;
 
@@ -180,49 +186,70 @@ static __always_inline void fill_socket(struct ls_object *object, struct file *f
 		fill_inet(object, sk);
 }
 
-enum { PATH_DEPTH = 24, PATH_PART = 96 };
+enum { PATH_DEPTH = 32, PATH_PART = 96 };
 
-/* Leaf first; stops at the root of the mount tree that the path lies in. */
-static __always_inline void fill_path(struct ls_object *object, struct file *file)
+struct path_walk {
+	__u64 dentry, mount;
+	__u32 used; /* bytes of object->path */
+	__u32 end;  /* 1: at the root of the mount tree; 2: no room for more */
+};
+
+/* One component towards the root, or one mount up. */
+__weak int walk_path(struct path_walk *walk, struct ls_object *object)
 {
-	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry), *parent;
-	struct vfsmount *vfsmount = BPF_CORE_READ(file, f_path.mnt);
-	struct mount *mount = container_of(vfsmount, struct mount, mnt), *above;
-	__u32 used = 0;
-	int i;
+	struct dentry *dentry, *parent;
+	struct mount *mount, *above;
+	__u32 used;
+	long n;
 
-	mount = (void *)vfsmount - bpf_core_field_offset(struct mount, mnt);
-	for (i = 0; i < PATH_DEPTH; i++) {
-		const unsigned char *name;
-		long n;
-
-		parent = BPF_CORE_READ(dentry, d_parent);
-		if (dentry == BPF_CORE_READ(mount, mnt.mnt_root) || dentry == parent) {
-			above = BPF_CORE_READ(mount, mnt_parent);
-			if (!above || above == mount)
-				break;
-			dentry = BPF_CORE_READ(mount, mnt_mountpoint);
-			mount = above;
-			continue;
-		}
-		if (used > LS_PATH_LEN - PATH_PART)
-			break;
-		name = BPF_CORE_READ(dentry, d_name.name);
-		n = bpf_probe_read_kernel_str(object->path + (used & (LS_PATH_LEN - 1)), PATH_PART, name);
-		if (n <= 0)
-			break;
-		used += n;
-		dentry = parent;
+	if (!walk || !object)
+		return 0;
+	dentry = (struct dentry *)walk->dentry;
+	mount = (struct mount *)walk->mount;
+	used = walk->used;
+	parent = BPF_CORE_READ(dentry, d_parent);
+	if (dentry == BPF_CORE_READ(mount, mnt.mnt_root) || dentry == parent) {
+		above = BPF_CORE_READ(mount, mnt_parent);
+		walk->end = !above || above == mount;
+		walk->dentry = (__u64)BPF_CORE_READ(mount, mnt_mountpoint);
+		walk->mount = (__u64)above;
+		return 0;
 	}
-	object->path_truncated = i == PATH_DEPTH || used > LS_PATH_LEN - PATH_PART;
-	object->path_bytes = used;
+	if (used > LS_PATH_LEN - PATH_PART) {
+		walk->end = 2;
+		return 0;
+	}
+	n = bpf_probe_read_kernel_str(object->path + used, PATH_PART, BPF_CORE_READ(dentry, d_name.name));
+	if (n <= 0)
+		walk->end = 2;
+	else
+		walk->used = used + n;
+	walk->dentry = (__u64)parent;
+	return 0;
 }
 
-static __always_inline void fill_object(struct ls_object *object, struct file *file, __u32 tgid)
+/* Leaf first. */
+static __always_inline void fill_path(struct ls_object *object, struct file *file)
 {
+	struct path_walk walk = {};
+	int i;
+
+	walk.dentry = (__u64)BPF_CORE_READ(file, f_path.dentry);
+	walk.mount = (__u64)BPF_CORE_READ(file, f_path.mnt) - bpf_core_field_offset(struct mount, mnt);
+	for (i = 0; i < PATH_DEPTH && !walk.end; i++)
+		walk_path(&walk, object);
+	object->path_truncated = walk.end != 1;
+	object->path_bytes = walk.used;
+}
+
+/* `object` is zeroed but for nr_fds. */
+__weak int fill_object(struct ls_object *object, __u64 file_at, __u32 tgid)
+{
+	struct file *file = (struct file *)file_at;
+
+	if (!object || !file)
+		return 0;
 	object->kind = object_kind(file, tgid);
-	if (!file)
-		return;
 	object->ino = BPF_CORE_READ(file, f_inode, i_ino);
 	object->dev = BPF_CORE_READ(file, f_inode, i_sb, s_dev);
 	if (object->kind == LS_OBJ_SOCKET || object->kind == LS_OBJ_SELF_SOCKET)
@@ -231,16 +258,20 @@ static __always_inline void fill_object(struct ls_object *object, struct file *f
 		 object->kind == LS_OBJ_CHARDEV || object->kind == LS_OBJ_TTY ||
 		 object->kind == LS_OBJ_PIPE)
 		fill_path(object, file);
+	return 0;
 }
 
 /* --- what a nested poll, select or epoll watches --------------------------------------------- */
 
 enum { WATCHED_MAX = 8 };
 
-/* Kinds seen so far become one cause, or LS_POLL when they differ. LS_NR_CAUSES: none yet. */
-static __always_inline __u8 join_cause(__u8 cause, __u8 kind)
+/*
+ * Causes seen so far, and one more: they become one, or LS_POLL when they differ. LS_NR_CAUSES: none
+ * yet. Global functions, and so are those below: the verifier checks each once, not at each call.
+ */
+__weak __u32 join_cause(__u32 cause, __u64 file, __u32 tgid)
 {
-	__u8 other = kind_cause(kind);
+	__u32 other = kind_cause(object_kind((struct file *)file, tgid));
 
 	if (other == LS_OTHER)
 		return LS_POLL;
@@ -248,121 +279,134 @@ static __always_inline __u8 join_cause(__u8 cause, __u8 kind)
 }
 
 struct watched {
-	__u8 cause;    /* LS_SLEEP when no descriptor is watched */
-	__s32 fd;      /* the first */
+	__u32 cause; /* LS_SLEEP when no descriptor is watched */
+	__s32 fd;    /* the first */
 	__u32 nr_fds;
 };
 
-static __always_inline void watch_poll(struct task_struct *task, __u32 tgid, __u64 fds, __u64 nr,
-				       struct watched *w)
+__weak int watch_fd(__u64 files, __u32 tgid, __s32 fd, struct watched *w)
+{
+	if (!w || fd < 0)
+		return 0;
+	if (w->fd < 0)
+		w->fd = fd;
+	w->cause = join_cause(w->cause, (__u64)file_of(files, fd), tgid);
+	return 0;
+}
+
+__weak int watch_poll(__u64 files, __u32 tgid, __u64 fds, __u64 nr, struct watched *w)
 {
 	struct pollfd p;
 	__u32 i;
 
-	w->cause = LS_NR_CAUSES;
+	if (!w)
+		return 0;
+	w->cause = nr > WATCHED_MAX ? LS_POLL : LS_NR_CAUSES;
 	w->nr_fds = nr;
 	w->fd = -1;
 	for (i = 0; i < WATCHED_MAX && i < nr; i++) {
-		if (bpf_probe_read_user(&p, sizeof(p), (void *)(fds + i * sizeof(p)))) {
+		p.fd = -1;
+		if (bpf_probe_read_user(&p, sizeof(p), (void *)(fds + i * sizeof(p))))
 			w->cause = LS_POLL;
-			return;
-		}
-		if (p.fd < 0)
-			continue;
-		if (w->fd < 0)
-			w->fd = p.fd;
-		w->cause = join_cause(w->cause, object_kind(file_of(task, p.fd), tgid));
+		watch_fd(files, tgid, p.fd, w);
 	}
-	if (nr > WATCHED_MAX)
-		w->cause = LS_POLL;
-	else if (w->cause == LS_NR_CAUSES)
+	if (w->cause == LS_NR_CAUSES)
 		w->cause = LS_SLEEP;
+	return 0;
 }
 
 /* A word of a descriptor set: the descriptors base .. base + 63. */
-static __always_inline void watch_word(struct task_struct *task, __u32 tgid, __u64 word, __s32 base,
-				       struct watched *w)
+__weak int watch_word(__u64 files, __u32 tgid, __u64 word, __s32 base, struct watched *w)
 {
-	int i;
+	__s32 i;
 
-	for (i = 0; i < WATCHED_MAX && word; i++) {
-		__s32 fd = base + log2_floor(word & -word);
-
-		if (w->fd < 0)
-			w->fd = fd;
-		w->nr_fds++;
-		w->cause = join_cause(w->cause, object_kind(file_of(task, fd), tgid));
-		word &= word - 1;
+	if (!w)
+		return 0;
+	for (i = 0; i < 64; i++) {
+		if (!(word >> i & 1))
+			continue;
+		if (w->nr_fds++ < WATCHED_MAX)
+			watch_fd(files, tgid, base + i, w);
 	}
-	if (word)
-		w->cause = LS_POLL;
+	return 0;
 }
 
-static __always_inline void watch_select(struct task_struct *task, __u32 tgid, __u64 nr, __u64 *sets,
-					 struct watched *w)
+/* `sets`: the addresses of those to read and to write. */
+struct fd_sets {
+	__u64 at[2];
+};
+
+__weak int watch_select(__u64 files, __u32 tgid, __u64 nr, struct fd_sets *sets, struct watched *w)
 {
 	__u32 set, i;
 
+	if (!w || !sets)
+		return 0;
 	w->cause = LS_NR_CAUSES;
 	w->nr_fds = 0;
 	w->fd = -1;
 	for (set = 0; set < 2; set++) { /* read, write; nobody waits for exceptions alone */
-		__u64 word;
-
-		if (!sets[set])
-			continue;
 		for (i = 0; i < 2 && i * 64 < nr; i++) {
-			word = 0;
-			if (bpf_probe_read_user(&word, sizeof(word), (void *)(sets[set] + i * 8)))
+			__u64 word = 0;
+
+			if (sets->at[set] &&
+			    bpf_probe_read_user(&word, sizeof(word), (void *)(sets->at[set] + i * 8)))
 				w->cause = LS_POLL;
-			watch_word(task, tgid, word, i * 64, w);
+			watch_word(files, tgid, word, i * 64, w);
 		}
 	}
-	if (nr > 128)
+	if (nr > 128 || w->nr_fds > WATCHED_MAX)
 		w->cause = LS_POLL; /* not all were looked at */
 	else if (w->cause == LS_NR_CAUSES)
 		w->cause = LS_SLEEP;
+	return 0;
 }
 
-/* The interest list of a nested epoll: its red-black tree, from the root down. */
-static __always_inline void watch_epoll(struct task_struct *task, __u32 tgid, __s32 epfd,
-					struct watched *w)
+/* One item of an epoll's interest list; a subtree too deep to follow makes the cause LS_POLL. */
+__weak __u64 watch_item(__u64 node, __u32 tgid, struct watched *w)
 {
-	struct file *file = file_of(task, epfd);
-	struct eventpoll *ep = file ? BPF_CORE_READ(file, private_data) : NULL;
-	struct rb_node *todo[WATCHED_MAX] = {};
-	__u32 nr = 0, i;
+	struct epitem *item = (void *)node - bpf_core_field_offset(struct epitem, rbn);
 
-	w->cause = LS_NR_CAUSES;
+	if (!w)
+		return 0;
+	if (w->fd < 0)
+		w->fd = BPF_CORE_READ(item, ffd.fd);
+	w->nr_fds++;
+	w->cause = join_cause(w->cause, (__u64)BPF_CORE_READ(item, ffd.file), tgid);
+	return 0;
+}
+
+/* The interest list of a nested epoll, a red-black tree: the root, its children, theirs. */
+__weak int watch_epoll(__u64 files, __u32 tgid, __s32 epfd, struct watched *w)
+{
+	struct file *file = file_of(files, epfd);
+	struct rb_node *root, *node;
+	struct eventpoll *ep;
+	__u32 i;
+
+	if (!w)
+		return 0;
+	w->cause = LS_POLL;
 	w->nr_fds = 0;
 	w->fd = -1;
-	if (!ep || anon_kind(file) != LS_OBJ_EPOLL) {
-		w->cause = LS_POLL;
-		return;
+	if (!file || anon_kind(file) != LS_OBJ_EPOLL)
+		return 0;
+	ep = BPF_CORE_READ(file, private_data);
+	root = BPF_CORE_READ(ep, rbr.rb_root.rb_node);
+	w->cause = root ? LS_NR_CAUSES : LS_SLEEP;
+	for (i = 1; i < WATCHED_MAX && root; i++) { /* numbered as in a heap: bits lead the way */
+		node = root;
+		if (i >= 4)
+			node = i & 2 ? BPF_CORE_READ(node, rb_right) : BPF_CORE_READ(node, rb_left);
+		if (i >= 2 && node)
+			node = i & 1 ? BPF_CORE_READ(node, rb_right) : BPF_CORE_READ(node, rb_left);
+		if (!node)
+			continue;
+		watch_item((__u64)node, tgid, w);
+		if (i >= 4 && (BPF_CORE_READ(node, rb_left) || BPF_CORE_READ(node, rb_right)))
+			w->cause = LS_POLL; /* deeper than we look */
 	}
-	todo[0] = BPF_CORE_READ(ep, rbr.rb_root.rb_node);
-	nr = todo[0] ? 1 : 0;
-	for (i = 0; i < WATCHED_MAX && i < nr; i++) {
-		struct rb_node *node = todo[i & (WATCHED_MAX - 1)], *child;
-		struct epitem *item = (void *)node - bpf_core_field_offset(struct epitem, rbn);
-
-		if (w->fd < 0)
-			w->fd = BPF_CORE_READ(item, ffd.fd);
-		w->nr_fds++;
-		w->cause = join_cause(w->cause, object_kind(BPF_CORE_READ(item, ffd.file), tgid));
-		child = BPF_CORE_READ(node, rb_left);
-		if (child && nr < WATCHED_MAX)
-			todo[nr++ & (WATCHED_MAX - 1)] = child;
-		else if (child)
-			w->cause = LS_POLL;
-		child = BPF_CORE_READ(node, rb_right);
-		if (child && nr < WATCHED_MAX)
-			todo[nr++ & (WATCHED_MAX - 1)] = child;
-		else if (child)
-			w->cause = LS_POLL;
-	}
-	if (w->cause == LS_NR_CAUSES)
-		w->cause = LS_SLEEP;
+	return 0;
 }
 
 #endif

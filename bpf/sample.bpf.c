@@ -10,15 +10,14 @@ static __always_inline void take_sample(struct bpf_perf_event_data *ctx, struct 
 					__u32 slot, struct task_struct *task, __u64 now)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	__u32 zero = 0;
-	struct capture_buffer *buffer = bpf_map_lookup_elem(&sample_buffers, &zero);
+	struct capture_buffer *buffer = slot_buffer(slot, s->buffer); /* it is not blocked: unused */
 	long n;
 
 	if (!buffer)
 		return;
 	send_held(s, slot, now);
 	take_user_side(buffer, task, regs);
-	buffer->ev.flags |= LS_CAP_ONCPU | (ctx->regs.cs & 3 ? 0 : LS_CAP_KERNEL);
+	buffer->ev.flags |= LS_CAP_ONCPU | ((__s64)ctx->regs.ip < 0 ? LS_CAP_KERNEL : 0);
 	__builtin_memset(&buffer->ev.call, 0, sizeof(buffer->ev.call));
 	buffer->ev.call.nr = -1;
 	buffer->ev.call.fd = -1;

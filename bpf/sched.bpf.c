@@ -36,7 +36,7 @@ static __always_inline void leave_mid_iteration(struct ls_loop_state *s, __u32 s
 {
 	struct block block;
 
-	classify(prev, s->tgid, regs, state & 1, &block);
+	look_at_block(&block, prev, s->tgid, regs, state);
 	leave_cpu(s, OFF_BLOCKED, block.cause, now);
 	take_block(s, slot, prev, regs, &block, now);
 }
@@ -100,49 +100,31 @@ int BPF_PROG(on_sched_switch, bool preempt, struct task_struct *prev, struct tas
 {
 	struct ls_thread *out = bpf_task_storage_get(&threads, prev, 0, 0);
 	struct ls_thread *in = bpf_task_storage_get(&threads, next, 0, 0);
-	__u64 now;
 
-	if (!out && !in)
-		return 0;
-	now = bpf_ktime_get_ns();
 	if (out)
-		switch_out(out, prev, preempt, now);
+		switch_out(out, prev, preempt, bpf_ktime_get_ns());
 	if (in)
-		switch_in(in, next, now);
+		switch_in(in, next, bpf_ktime_get_ns());
 	return 0;
 }
 
 /* --- who woke it -------------------------------------------------------------------------------- */
 
-/* The count lives in a variable of its own (before 6.2, and since 6.15) or in pcpu_hot (between). */
-struct pcpu_hot {
-	int preempt_count;
-} __attribute__((preserve_access_index));
-extern const int __preempt_count __ksym __weak;
-extern const struct pcpu_hot pcpu_hot __ksym __weak;
-
-enum { NMI_AND_HARDIRQ = 0x00ff0000, SERVING_SOFTIRQ = 0x100 }; /* include/linux/preempt.h */
-
-/* In an interrupt, `current` is whoever was interrupted: no witness. */
-static __always_inline bool in_interrupt(void)
+/* Is the current task itself the waker? In an interrupt it is merely whom the interrupt met, and the
+ * kernel has no helper to tell; but only one that is in futex() has released a lock. */
+static __always_inline bool releases_lock(struct task_struct *current)
 {
-	int count;
+	__s64 nr = (__s64)((struct pt_regs *)bpf_task_pt_regs(current))->orig_ax;
 
-	if (bpf_core_type_exists(struct pcpu_hot) && &pcpu_hot)
-		count = ((struct pcpu_hot *)bpf_this_cpu_ptr(&pcpu_hot))->preempt_count;
-	else if (&__preempt_count)
-		count = *(int *)bpf_this_cpu_ptr(&__preempt_count);
-	else
-		return true;
-	return count & (NMI_AND_HARDIRQ | SERVING_SOFTIRQ);
+	return nr == __NR_futex || nr == __NR_futex_wake;
 }
 
 SEC("tp_btf/sched_waking")
 int BPF_PROG(on_sched_waking, struct task_struct *task)
 {
+	struct task_struct *current;
 	struct ls_loop_state *s;
 	__u32 slot;
-	__u64 id;
 
 	s = loop_of(task, &slot);
 	if (!s || !s->start_ns)
@@ -150,11 +132,13 @@ int BPF_PROG(on_sched_waking, struct task_struct *task)
 	wake(s, bpf_ktime_get_ns());
 	if (is_throttled(task))
 		s->throttled = 1;
-	if (in_interrupt())
+	if (s->off_cause != LS_LOCK && s->off_cause != LS_GIL)
 		return 0;
-	id = bpf_get_current_pid_tgid();
-	s->waker_tid = (__u32)id;
-	s->waker_tgid = id >> 32;
+	current = bpf_get_current_task_btf();
+	if (!releases_lock(current))
+		return 0;
+	s->waker_tid = current->pid;
+	s->waker_tgid = current->tgid;
 	bpf_get_current_comm(s->waker_comm, sizeof(s->waker_comm));
 	return 0;
 }

@@ -14,6 +14,9 @@
 #ifndef __NR_futex_waitv
 #define __NR_futex_waitv 449
 #endif
+#ifndef __NR_futex_wake
+#define __NR_futex_wake 454 /* Linux 6.7 */
+#endif
 #ifndef __NR_futex_wait
 #define __NR_futex_wait 455 /* Linux 6.7 */
 #endif

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "trace/features.h"
+
+static const char btf_path[] = "/sys/kernel/btf/vmlinux";
+
+/* Parsed once; it is large, and lives as long as the process needs it: features__forget(). */
+static struct btf *vmlinux_btf(void)
+{
+	static struct btf *btf;
+
+	if (!btf)
+		btf = btf__parse_raw(btf_path);
+	return libbpf_get_error(btf) ? NULL : btf;
+}
+
+bool features__has_btf(void)
+{
+	return access(btf_path, R_OK) == 0;
+}
+
+static int function_id(const char *name)
+{
+	struct btf *btf = vmlinux_btf();
+
+	return btf ? btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) : -ENOENT;
+}
+
+bool features__has_function(const char *name)
+{
+	return function_id(name) > 0;
+}
+
+bool features__has_fentry(void)
+{
+	const struct bpf_insn program[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_FEXIT);
+	int fd;
+
+	opts.attach_btf_id = function_id("__x64_sys_epoll_wait");
+	if ((int)opts.attach_btf_id <= 0)
+		return false;
+	fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, "probe_fexit", "Dual BSD/GPL", program, 2, &opts);
+	if (fd < 0)
+		return false;
+	close(fd);
+	return true;
+}
+
+bool features__has_task_regs(void)
+{
+	return libbpf_probe_bpf_helper(BPF_PROG_TYPE_TRACEPOINT, BPF_FUNC_task_pt_regs, NULL) == 1;
+}
+
+bool features__tells_throttling(void)
+{
+	struct btf *btf = vmlinux_btf();
+	int id = btf ? btf__find_by_name_kind(btf, "cfs_rq", BTF_KIND_STRUCT) : -1;
+	const struct btf_type *type = id > 0 ? btf__type_by_id(btf, id) : NULL;
+
+	for (int i = 0; type && i < btf_vlen(type); i++)
+		if (!strcmp(btf__name_by_offset(btf, btf_members(type)[i].name_off), "throttle_count"))
+			return true;
+	return false;
+}
+
+static uint64_t effective_caps(void)
+{
+	FILE *status = fopen("/proc/self/status", "re");
+	unsigned long long caps = 0;
+	char line[256];
+
+	while (status && fgets(line, sizeof(line), status))
+		if (sscanf(line, "CapEff: %llx", &caps) == 1)
+			break;
+	if (status)
+		fclose(status);
+	return caps;
+}
+
+void features__missing_caps(char *buf, size_t size)
+{
+	static const struct {
+		int bit; /* linux/capability.h */
+		const char *name;
+	} needed[] = { { 39, "CAP_BPF" }, { 38, "CAP_PERFMON" }, { 19, "CAP_SYS_PTRACE" } };
+	uint64_t caps = effective_caps();
+	size_t used = 0;
+
+	buf[0] = '\0';
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
+		if (!(caps >> needed[i].bit & 1) && used < size)
+			used += snprintf(buf + used, size - used, "%s%s", used ? ", " : "", needed[i].name);
+}
+
+int features__require(void)
+{
+	char missing[128];
+
+	features__missing_caps(missing, sizeof(missing));
+	if (missing[0]) {
+		log_err("not permitted: run it as root (sudo), or with %s", missing);
+		return -EPERM;
+	}
+	if (!features__has_btf()) {
+		log_err("this kernel has no BTF (%s): it needs one built with CONFIG_DEBUG_INFO_BTF=y, "
+			"as distributions' are since Linux 5.10",
+			btf_path);
+		return -ENOTSUP;
+	}
+	if (!features__has_task_regs()) {
+		log_err("this kernel is too old: it lacks bpf_task_pt_regs, which came with Linux 5.15");
+		return -ENOTSUP;
+	}
+	return 0;
+}

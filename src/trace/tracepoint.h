@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* Numbers of tracepoints, which only tracefs tells. */
+#ifndef LS_TRACE_TRACEPOINT_H
+#define LS_TRACE_TRACEPOINT_H
+
+/* ids[i] becomes the id of names[i] ("syscalls/sys_exit_epoll_wait"), -1 where the kernel has none.
+ * Where tracefs is not mounted, a child process mounts it for itself alone. 0 or -errno. */
+int tracepoint__ids(const char *const *names, int *ids, int nr);
+
+#endif
