@@ -144,7 +144,12 @@ static const volatile __u8 call_classes[NR_CALLS] = {
 
 static __always_inline __u8 call_class(__s64 nr)
 {
-	return nr >= 0 && nr < NR_CALLS ? call_classes[nr & (NR_CALLS - 1)] : CALL_OTHER;
+	__u64 i = nr;
+
+	if (i >= NR_CALLS)
+		return CALL_OTHER;
+	asm volatile("%0 &= 511" : "+r"(i)); /* what the compiler knows, the verifier must see */
+	return call_classes[i];
 }
 
 /* The waits in which a loop can idle. */
