@@ -7,8 +7,8 @@
 
 #define UTF8_REPLACEMENT 0xfffd
 
-/* Takes one code point off a NUL-terminated string and moves it on; a byte that cannot belong to valid
- * UTF-8 (overlong forms and surrogates included) gives U+FFFD. 0 at the end. */
+/* Takes one code point off a NUL-terminated string and moves it on; a byte that cannot belong to
+ * valid UTF-8 (overlong forms and surrogates included) gives U+FFFD. 0 at the end. */
 uint32_t utf8__next(const char **s);
 
 /* Writes `c` as 1 to 4 bytes, no NUL; how many. */

@@ -7,7 +7,8 @@
 
 #include "model/stall.h"
 
-/* Writes to `out`, which stays the caller's, and flushes each line. 0 or -errno; ends with r->free(*self). */
+/* Writes to `out`, which stays the caller's, and flushes each line. 0 or -errno; ends with
+ * r->free(*self). */
 int report_json__new(FILE *out, struct reporter *r, void **self);
 
 #endif
