@@ -18,6 +18,12 @@ void lines__start(struct jsonw *w, const struct ls_start *start)
 	for (size_t i = 0; i < start->nr_pids; i++)
 		jsonw__i64(w, NULL, start->pids[i]);
 	jsonw__end_array(w);
+	if (!start->commands)
+		return;
+	jsonw__array(w, "commands");
+	for (size_t i = 0; i < start->nr_pids; i++)
+		jsonw__str(w, NULL, start->commands[i] ? start->commands[i] : "");
+	jsonw__end_array(w);
 }
 
 void lines__loop(struct jsonw *w, const struct ls_loop *loop)

@@ -96,6 +96,7 @@ struct ls_start {
 	uint64_t threshold_ns;
 	const int *pids;
 	size_t nr_pids;
+	const char *const *commands; /* command lines, one a pid, each may be NULL; NULL: unknown */
 };
 
 /* A line of a loop's "worst sites": its stalls' time at one site, by cause. */

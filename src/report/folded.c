@@ -65,7 +65,7 @@ static void put_stack(const struct folded *f, FILE *text, const struct sample *s
 	char name[512];
 
 	put_name(text, sample->comm ? sample->comm : "?");
-	if (sample->truncated)
+	if (sample->truncated && !f->options.kernel_only)
 		fputs(";[truncated]", text);
 	for (size_t i = sample->nr_frames; i-- > 0;) {
 		frame = samples__frame(f->samples, sample->frames[i]);
