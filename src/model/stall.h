@@ -96,6 +96,7 @@ struct ls_start {
 	uint64_t threshold_ns;
 	const int *pids;
 	size_t nr_pids;
+	const char *const *commands; /* command lines, one a pid, each may be NULL; NULL: unknown */
 };
 
 /* A line of a loop's "worst sites": its stalls' time at one site, by cause. */
@@ -140,6 +141,20 @@ struct ls_summary {
 	uint64_t frames_total, frames_symbolized;
 };
 
+/*
+ * One loop's iterations in one slice of the run's time: the differences of its totals. The slices of a
+ * loop follow one another; one in which nothing happened is left out. They tell how much the numbers
+ * of one recording vary.
+ */
+struct ls_slice {
+	int pid, tid;
+	uint64_t start_ns, end_ns;
+	uint64_t iterations, stalls;
+	uint64_t busy_ns, wait_ns, stalled_wall_ns;
+	struct ls_ledger ledger;
+	uint32_t histogram[LS_HIST_BUCKETS];
+};
+
 /* JSON and text names of the enums; "?" out of range. */
 const char *ls_cause__name(enum ls_cause cause);
 bool ls_cause__parse(const char *name, enum ls_cause *cause);
@@ -148,13 +163,14 @@ const char *ls_frame_kind__name(enum ls_frame_kind kind);
 uint64_t ls_ledger__sum(const struct ls_ledger *ledger);
 
 /*
- * A reader of the model. Any member may be NULL. Calls come in this order: start, then loop and stall
- * as they happen, then summary, then free. 0 or -errno: an error ends the run.
+ * A reader of the model. Any member may be NULL. Calls come in this order: start, then loop, stall and
+ * slice as they happen, then summary, then free. 0 or -errno: an error ends the run.
  */
 struct reporter {
 	int (*start)(void *self, const struct ls_start *start);
 	int (*loop)(void *self, const struct ls_loop *loop);
 	int (*stall)(void *self, const struct ls_stall *stall);
+	int (*slice)(void *self, const struct ls_slice *slice);
 	int (*summary)(void *self, const struct ls_summary *summary);
 	void (*free)(void *self);
 };
