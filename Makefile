@@ -62,8 +62,14 @@ $(B)/loopstall.skel.h: $(B)/loopstall.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name loopstall_bpf > $@
 
+$(B)/syscall_names.h:
+	$(call say,GEN,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)echo '#include <asm/unistd_64.h>' | $(CC) -E -dM - | \
+		sed -n 's/^#define __NR_\([a-z0-9_]*\) \([0-9]*\)$$/[\2] = "\1",/p' | sort > $@
+
 # --- user space ------------------------------------------------------------------------------
-$(B)/src/trace/%.o: | $(B)/loopstall.skel.h
+$(B)/src/trace/%.o: | $(B)/loopstall.skel.h $(B)/syscall_names.h
 
 $(B)/%.o: %.c
 	$(call say,CC,$@)

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* loopstall doctor [-p PID]: what this kernel, this user and this target allow; how to mend the rest. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "log.h"
+#include "trace/features.h"
+#include "trace/proc.h"
+#include "trace/targets.h"
+#include "trace/tracepoint.h"
+
+static const char usage[] = "usage: loopstall doctor [-p PID[,PID...]]\n"
+			    "\n"
+			    "Says what this kernel, this user and the target allow. Each line that fails\n"
+			    "says how to mend it. Exit status 1 when tracing would not work.\n";
+
+struct verdict {
+	bool failed;
+};
+
+static void say(struct verdict *v, bool ok, bool needed, const char *what, const char *mend)
+{
+	printf("%-6s %s", ok ? "ok" : needed ? "FAILS" : "lacks", what);
+	if (!ok && mend)
+		printf(": %s", mend);
+	putchar('\n');
+	v->failed = v->failed || (!ok && needed);
+}
+
+static bool has_tracefs(void)
+{
+	const char *name = "syscalls/sys_exit_epoll_wait";
+	int id;
+
+	return tracepoint__ids(&name, &id, 1) == 0 && id >= 0;
+}
+
+static bool names_kernel(void)
+{
+	FILE *symbols = fopen("/proc/kallsyms", "re");
+	char line[256] = "";
+	bool named = symbols && fgets(line, sizeof(line), symbols) && strncmp(line, "0000000000000000 ", 17);
+
+	/* The first symbol may truly be at 0 (per-CPU): any other address will do. */
+	for (int i = 0; symbols && !named && i < 100 && fgets(line, sizeof(line), symbols); i++)
+		named = strncmp(line, "0000000000000000 ", 17) != 0;
+	if (symbols)
+		fclose(symbols);
+	return named;
+}
+
+static void check_kernel(struct verdict *v)
+{
+	char missing[128], text[256];
+	bool fentry, permitted;
+	struct utsname host;
+
+	uname(&host);
+	features__missing_caps(missing, sizeof(missing));
+	permitted = !missing[0];
+	snprintf(text, sizeof(text), "run it as root (sudo), or with %s", missing);
+	say(v, permitted, true, "privileges", text);
+	snprintf(text, sizeof(text), "kernel %s with BTF", host.release);
+	say(v, features__has_btf(), true, text, "needs a kernel built with CONFIG_DEBUG_INFO_BTF=y");
+	if (!permitted)
+		return; /* nothing more can be found out */
+	say(v, features__has_task_regs(), true, "task storage and bpf_task_pt_regs",
+	    "needs Linux 5.15 or newer");
+	fentry = features__has_fentry();
+	say(v, fentry, false, "fentry on the wait calls",
+	    "not allowed by this kernel; syscall tracepoints serve instead, at a higher cost");
+	say(v, has_tracefs(), !fentry, "syscall tracepoints",
+	    "needs CONFIG_FTRACE_SYSCALLS, and tracefs: mount -t tracefs tracefs /sys/kernel/tracing");
+	say(v, features__tells_throttling(), false, "CFS throttling as a class of its own",
+	    "needs CONFIG_CFS_BANDWIDTH; such time counts as runqueue");
+	say(v, names_kernel(), false, "kernel symbols",
+	    "kernel frames stay addresses: sysctl kernel.kptr_restrict=1, or CAP_SYSLOG");
+	printf("       wait calls will be hooked by %s\n", fentry ? "fentry" : "tracepoint");
+}
+
+static void check_target(struct verdict *v, pid_t pid)
+{
+	struct pid_list one = { .pids = { pid }, .nr = 1 };
+	struct proc_syscall call;
+	char comm[16], text[512], waits[256];
+	int err;
+
+	if (check_pids(&one, 0)) {
+		v->failed = true;
+		return;
+	}
+	proc__comm(pid, pid, comm);
+	err = proc__syscall(pid, pid, &call);
+	snprintf(text, sizeof(text), "process %d (%s) may be looked at", pid, comm);
+	say(v, !err, true, text, err ? strerror(-err) : NULL);
+	targets__describe(pid, waits, sizeof(waits));
+	printf("       its threads: %s\n", waits);
+}
+
+int cmd_doctor(int argc, char **argv)
+{
+	struct pid_list pids = { .nr = 0 };
+	struct verdict v = { false };
+	int opt;
+
+	while ((opt = getopt(argc, argv, "p:vh")) != -1) {
+		switch (opt) {
+		case 'p':
+			if (!parse_pids(optarg, &pids))
+				return EXIT_USAGE;
+			break;
+		case 'v':
+			log__set_verbosity(log__verbosity() + 1);
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			return EXIT_DONE;
+		default:
+			return EXIT_USAGE;
+		}
+	}
+	if (optind < argc) {
+		log_err("'%s' is not an option of doctor: see loopstall doctor -h", argv[optind]);
+		return EXIT_USAGE;
+	}
+	check_kernel(&v);
+	for (size_t i = 0; i < pids.nr; i++)
+		check_target(&v, pids.pids[i]);
+	return v.failed ? EXIT_FAILED : EXIT_DONE;
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* One sentence on what to do about a stall, by its cause, its call and the runtime. */
+#ifndef LS_MODEL_ADVICE_H
+#define LS_MODEL_ADVICE_H
+
+#include "model/stall.h"
+
+/* `kind`: of the loop. `call` and `callee` may be NULL. Static; NULL where there is none to give. */
+const char *advice__for(enum ls_cause cause, const char *kind, const char *call, const char *callee);
+
+#endif

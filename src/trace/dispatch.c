@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include <string.h>
+
+#include "trace/dispatch.h"
+
+/* Functions of known loops: those which dispatch callbacks, or stand between that and the callback. */
+static const struct known_loop {
+	const char *kind;
+	const char *const dispatchers[12]; /* a trailing '*' matches the rest */
+} known_loops[] = {
+	{ "redis", { "aeMain", "aeProcessEvents", "aeApiPoll", "connSocketEventHandler", "callHandler" } },
+	{ "nginx",
+	  { "ngx_worker_process_cycle", "ngx_single_process_cycle", "ngx_process_events_and_timers",
+	    "ngx_epoll_process_events", "ngx_event_process_posted", "ngx_event_expire_timers",
+	    "ngx_poll_process_events", "ngx_select_process_events" } },
+	{ "libuv", { "uv_run", "uv__*" } },
+	{ "libevent", { "event_base_loop", "event_base_dispatch", "event_process_active*",
+			"event_persist_closure", "epoll_dispatch", "event_*" } },
+	{ "libev", { "ev_run", "ev_invoke_pending", "epoll_poll" } },
+	{ "glib", { "g_main_loop_run", "g_main_context_*", "g_main_dispatch" } },
+	{ "tokio", { "tokio::runtime::*", "mio::*" } },
+};
+enum { NR_LOOPS = sizeof(known_loops) / sizeof(known_loops[0]) };
+
+static bool matches(const char *pattern, const char *name)
+{
+	size_t n = strcspn(pattern, "*");
+
+	return !strncmp(pattern, name, n) && (pattern[n] == '*' || name[n] == '\0');
+}
+
+static bool is_dispatcher(const struct known_loop *loop, const char *function)
+{
+	for (int i = 0; function && loop->dispatchers[i]; i++)
+		if (matches(loop->dispatchers[i], function))
+			return true;
+	return false;
+}
+
+/* The function which the frame is the activation of: the outermost of those inlined into it. */
+static const struct ls_frame *physical(const struct native_frame *frame)
+{
+	return frame->nr_frames ? &frame->frames[frame->nr_frames - 1] : NULL;
+}
+
+static const struct known_loop *loop_of_frame(const struct native_frame *frame)
+{
+	const struct ls_frame *f = physical(frame);
+
+	for (int i = 0; f && i < NR_LOOPS; i++)
+		if (is_dispatcher(&known_loops[i], f->function))
+			return &known_loops[i];
+	return NULL;
+}
+
+void home_stack__set(struct home_stack *home, const struct native_frame *frames, size_t nr)
+{
+	home->nr = nr < HOME_FRAMES_MAX ? nr : 0; /* a cut stack has no outer end to compare from */
+	for (size_t i = 0; i < home->nr; i++) {
+		home->frames[i].pc = frames[i].pc;
+		home->frames[i].sp = frames[i].sp;
+	}
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* A loop's kind by the file its code lies in. */
+static const char *kind_of_module(const char *module)
+{
+	static const struct {
+		const char *prefix, *kind;
+	} modules[] = {
+		{ "libevent", "libevent" },	   { "libuv.", "libuv" },
+		{ "libnode.", "node" },		   { "node", "node" },
+		{ "redis-server", "redis" },	   { "valkey-server", "redis" },
+		{ "redis-check-rdb", "redis" },	   { "nginx", "nginx" },
+		{ "libnetty_transport", "netty" }, { "loop.cpython-", "uvloop" },
+	};
+
+	for (size_t i = 0; module && i < sizeof(modules) / sizeof(modules[0]); i++)
+		if (!strncmp(base_name(module), modules[i].prefix, strlen(modules[i].prefix)))
+			return modules[i].kind;
+	return NULL;
+}
+
+const char *dispatch__kind(const struct native_frame *frames, size_t nr)
+{
+	const struct known_loop *known = NULL;
+	const char *kind = NULL;
+
+	for (size_t i = 0; i < nr; i++) {
+		const struct ls_frame *f = physical(&frames[i]);
+
+		if (!kind && f && !frames[i].is_libc)
+			kind = kind_of_module(f->module);
+		if (!known)
+			known = loop_of_frame(&frames[i]);
+	}
+	/* A module says more than the library in it: node rather than libuv. */
+	return kind ? kind : known ? known->kind : NULL;
+}
+
+/* Number of frames, from the outer end, which are the same activations, called from the same places. */
+static size_t shared_frames(const struct home_stack *home, const struct native_frame *frames, size_t nr)
+{
+	size_t n = 0;
+
+	while (n < home->nr && n < nr && home->frames[home->nr - 1 - n].pc == frames[nr - 1 - n].pc &&
+	       home->frames[home->nr - 1 - n].sp == frames[nr - 1 - n].sp)
+		n++;
+	return n;
+}
+
+static bool same_library(const struct native_frame *a, const struct native_frame *b)
+{
+	const struct ls_frame *x = physical(a), *y = physical(b);
+
+	return a->is_library && b->is_library && !a->is_libc && x && y && x->module &&
+	       x->module == y->module;
+}
+
+/* From the dispatching frame inwards to the callback: over the loop's own functions and library. */
+static ssize_t callback_below(const struct native_frame *frames, size_t dispatcher)
+{
+	const struct known_loop *known = loop_of_frame(&frames[dispatcher]);
+	size_t i = dispatcher;
+
+	while (i > 0) {
+		const struct native_frame *inner = &frames[i - 1];
+		const struct ls_frame *f = physical(inner);
+
+		if (!same_library(inner, &frames[dispatcher]) &&
+		    !(known && f && is_dispatcher(known, f->function)))
+			break;
+		i--;
+	}
+	/* A wrapper of libc right below the loop: the callback is part of the loop's own function. */
+	if (i == 0 || frames[i - 1].is_libc)
+		return i;
+	return i - 1;
+}
+
+/* Without the home stack: the innermost dispatcher that has a name. */
+static ssize_t innermost_dispatcher(const struct native_frame *frames, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++)
+		if (loop_of_frame(&frames[i]))
+			return i;
+	return -1;
+}
+
+ssize_t dispatch__site(const struct home_stack *home, const struct native_frame *frames, size_t nr)
+{
+	size_t shared = shared_frames(home, frames, nr);
+	ssize_t dispatcher;
+
+	if (shared && shared < nr)
+		dispatcher = nr - 1 - shared;
+	else
+		dispatcher = innermost_dispatcher(frames, nr);
+	return dispatcher < 0 ? -1 : callback_below(frames, dispatcher);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* What the session keeps of each loop thread: its captures in waiting, its worst sites, its end. */
+#ifndef LS_TRACE_LOOPS_H
+#define LS_TRACE_LOOPS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "events.h"
+#include "model/stall.h"
+#include "trace/blame.h"
+#include "trace/dispatch.h"
+
+/* Records of an iteration which is not known to be a stall yet. */
+struct raw_records {
+	uint8_t *bytes;
+	size_t used, size;
+};
+
+struct site_totals {
+	struct ls_site_total *items;
+	size_t nr;
+};
+
+struct traced_loop {
+	uint32_t tid, tgid;
+	uint32_t slot;
+	struct ls_loop model; /* strings in the session's pool */
+	struct home_stack home;
+	bool announced;	      /* the reporter has it */
+	bool suspect;	      /* taken for a loop because it hung; not proven yet */
+	bool ended;	      /* its last state is in `last` */
+	uint64_t iteration;   /* that `raw` and `blames` belong to */
+	uint64_t reported_ns; /* start of the stall last reported as ongoing */
+	struct raw_records raw;
+	struct blames blames;
+	struct site_totals sites;
+	uint64_t filtered; /* stalls not reported because of -M */
+	uint64_t filtered_wall_ns;
+	struct ls_ledger filtered_ledger;
+	struct ls_loop_state last;
+	struct ls_loop_state slice_from; /* totals at the last slice */
+};
+
+struct loops {
+	struct traced_loop **items;
+	size_t nr;
+};
+
+/* The loop of a thread which has not ended; NULL. */
+struct traced_loop *loops__find(const struct loops *loops, uint32_t tid);
+/* NULL: out of memory. */
+struct traced_loop *loops__add(struct loops *loops, uint32_t tgid, uint32_t tid);
+void loops__free(struct loops *loops);
+
+int raw__append(struct raw_records *raw, const void *record, size_t bytes);
+
+/* Adds a stall's causes to the loop's sites. */
+int sites__add(struct site_totals *sites, const struct ls_stall *stall);
+/* Worst first; at most `max` remain, the rest is dropped (the ledger still has their time). */
+void sites__rank(struct site_totals *sites, size_t max);
+
+#endif

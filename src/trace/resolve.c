@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include <string.h>
+
+#include "model/advice.h"
+#include "symbols/strings.h"
+#include "symbols/symbolizer.h"
+#include "trace/names.h"
+#include "trace/proc.h"
+#include "trace/resolve.h"
+
+static const uint32_t lock_contended = 2; /* glibc's lowlevellock: taken, with waiters */
+
+void resolve__native(const struct resolver *r, const struct ls_ev_capture *ev, bool live,
+		     struct resolved *out)
+{
+	ssize_t n = symbolizer__user(r->symbolizer, ev->hdr.tgid, &ev->regs, ev->stack, ev->stack_bytes,
+				     live, out->native, sizeof(out->native) / sizeof(out->native[0]),
+				     &out->truncated);
+
+	out->nr_native = n > 0 ? n : 0;
+	out->truncated = n <= 0 || out->truncated;
+}
+
+static void push(struct resolved *out, struct ls_frame frame)
+{
+	if (out->nr_frames < RESOLVED_FRAMES_MAX)
+		out->frames[out->nr_frames++] = frame;
+	else
+		out->truncated = true;
+}
+
+static void push_kernel(const struct resolver *r, const struct ls_ev_capture *ev, struct resolved *out)
+{
+	uint32_t nr = ev->nr_kstack < LS_KSTACK_MAX ? ev->nr_kstack : LS_KSTACK_MAX;
+
+	for (uint32_t i = 0; i < nr; i++)
+		push(out, symbolizer__kernel(r->symbolizer, ev->kstack[i]));
+}
+
+/* Flattens the native frames; *site becomes the index of the callback's own frame, -1 unknown. */
+static void push_native(struct resolved *out, ssize_t site_frame, ssize_t *site)
+{
+	*site = -1;
+	for (size_t i = 0; i < out->nr_native; i++) {
+		const struct native_frame *f = &out->native[i];
+
+		for (size_t j = 0; j < f->nr_frames; j++) {
+			if ((ssize_t)i == site_frame && j + 1 == f->nr_frames)
+				*site = out->nr_frames;
+			push(out, f->frames[j]);
+		}
+	}
+}
+
+static void find_native_site(const struct home_stack *home, struct resolved *out, struct ls_blame *blame)
+{
+	ssize_t frame = dispatch__site(home, out->native, out->nr_native), site;
+	size_t user = out->nr_frames;
+
+	push_native(out, frame, &site);
+	if (site < 0 || (size_t)site >= out->nr_frames)
+		return;
+	blame->site = &out->frames[site];
+	if ((size_t)site > user)
+		blame->callee = &out->frames[site - 1];
+}
+
+/* Who held the mutex: its own word for it, if that names a live thread; else who released it. */
+static void find_holder(const struct resolver *r, const struct ls_ev_capture *ev, struct ls_blame *blame)
+{
+	pid_t tgid = ev->hdr.tgid, tid = -1;
+	char comm[LS_COMM_LEN];
+
+	if (ev->lock_owner > 0 && ev->lock_word == lock_contended)
+		tid = proc__tid_from_ns(tgid, ev->lock_owner);
+	if (tid > 0) {
+		proc__comm(tgid, tid, comm);
+		blame->holder.tid = tid;
+		blame->holder.comm = strings__intern(r->strings, comm);
+	} else if (ev->waker_tid && ev->waker_tgid == ev->hdr.tgid && ev->waker_tid != ev->hdr.tid) {
+		blame->holder.tid = ev->waker_tid;
+		blame->holder.comm = strings__intern_n(r->strings, ev->waker_comm,
+						       strnlen(ev->waker_comm, LS_COMM_LEN));
+	}
+}
+
+static void name_call(const struct resolver *r, const struct ls_ev_capture *ev, struct ls_blame *blame)
+{
+	blame->call.fd = -1;
+	if (ev->cause == LS_CPU)
+		return;
+	blame->call.name = call_name(ev->call.nr);
+	blame->call.fd = ev->call.fd;
+	blame->call.object = object_name(r->strings, &ev->call);
+}
+
+void resolve__blame(const struct resolver *r, const struct ls_ev_capture *ev,
+		    const struct capture_extras *extras, const struct home_stack *home,
+		    const char *kind, bool live, struct resolved *out, struct ls_blame *blame)
+{
+	(void)extras;
+	*blame = (struct ls_blame){ .cause = ev->cause, .ns = ev->ns, .count = ev->count };
+	out->nr_frames = 0;
+	resolve__native(r, ev, live, out);
+	push_kernel(r, ev, out);
+	find_native_site(home, out, blame);
+	name_call(r, ev, blame);
+	if (ev->cause == LS_LOCK)
+		find_holder(r, ev, blame);
+	blame->stack.frames = out->frames;
+	blame->stack.nr_frames = out->nr_frames;
+	blame->stack.truncated = out->truncated;
+	blame->advice = advice__for(blame->cause, kind, blame->call.name,
+				    blame->callee ? blame->callee->function : NULL);
+}

@@ -1,0 +1,830 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Records from the ring buffer -> captures held a loop -> a stall at the iteration's end -> reporter.
+ * Captures are resolved only when their iteration is known to be a stall: the rest costs nothing.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "log.h"
+#include "model/advice.h"
+#include "model/histogram.h"
+#include "symbols/strings.h"
+#include "symbols/symbolizer.h"
+#include "trace/loops.h"
+#include "trace/names.h"
+#include "trace/proc.h"
+#include "trace/resolve.h"
+#include "trace/session.h"
+#include "trace/targets.h"
+
+enum { TICK_MS = 50, TOP_SITES = 50, MAX_TARGETS = 4096 };
+
+static const uint64_t hang_ns = 500000000;	   /* an iteration this long is reported as ongoing */
+static const uint64_t hang_before_attach_ns = 200000000; /* one that was there before us, sooner */
+static const uint64_t loop_grace_ns = 2000000000;  /* how long a busy target may take to show a loop */
+
+struct session {
+	struct session_options options;
+	const struct reporter *reporter;
+	void *self;
+	struct tracer *tracer;
+	struct resolver resolver;
+	struct loops loops;
+	pid_t *targets;	   /* alive */
+	size_t nr_targets;
+	pid_t first_target;
+	struct target_census census; /* of all targets, at attach */
+	uint64_t attached_ns, slice_ns, own_cpu_from_ns;
+	bool prepared;
+	int err; /* of a reporter; ends the run */
+	/* The interpreter's frames which precede their capture. */
+	uint8_t *extra[2];
+	size_t extra_size[2];
+	bool has_extra[2];
+	struct resolved *resolved;
+};
+
+static void fail(struct session *s, int err)
+{
+	if (err && !s->err)
+		s->err = err;
+}
+
+/* --- targets ----------------------------------------------------------------------------------- */
+
+static int add_target(struct session *s, pid_t pid)
+{
+	pid_t *grown;
+	int err;
+
+	if (s->nr_targets == MAX_TARGETS)
+		return -E2BIG;
+	grown = realloc(s->targets, (s->nr_targets + 1) * sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	s->targets = grown;
+	err = tracer__add_target(s->tracer, pid);
+	if (!err)
+		s->targets[s->nr_targets++] = pid;
+	return err;
+}
+
+static void drop_target(struct session *s, pid_t pid)
+{
+	for (size_t i = 0; i < s->nr_targets; i++)
+		if (s->targets[i] == pid)
+			s->targets[i--] = s->targets[--s->nr_targets];
+}
+
+int session__add(struct session *s, pid_t pid)
+{
+	pid_t *family;
+	ssize_t nr;
+	int err;
+
+	if (!s->first_target)
+		s->first_target = pid;
+	err = add_target(s, pid);
+	nr = err ? 0 : proc__descendants(pid, &family);
+	for (ssize_t i = 0; i < nr && !err; i++)
+		err = add_target(s, family[i]);
+	if (!err && nr >= 0)
+		free(family);
+	if (err)
+		log_err("cannot trace process %d: %s", pid, strerror(-err));
+	return err;
+}
+
+static void seed_targets(struct session *s)
+{
+	for (size_t i = 0; i < s->nr_targets; i++) {
+		struct target_census census = { 0 };
+		int err = targets__seed(s->tracer, s->targets[i], s->options.tracer.tid, &census);
+
+		if (err && err != -ESRCH)
+			log_warn("cannot look at the threads of process %d: %s", s->targets[i],
+				 strerror(-err));
+		s->census.waiting += census.waiting;
+		s->census.suspects += census.suspects;
+		s->census.running += census.running;
+	}
+}
+
+/* --- loops ------------------------------------------------------------------------------------- */
+
+static const char *wait_name(const struct ls_home *home)
+{
+	const char *name = call_name(home->nr);
+
+	return name ? name : "?";
+}
+
+static const char *kind_by_wait(int nr)
+{
+	const char *wait = call_name(nr);
+
+	if (!wait)
+		return "epoll";
+	if (!strcmp(wait, "io_uring_enter"))
+		return "io_uring";
+	if (strstr(wait, "poll") == wait || !strcmp(wait, "ppoll"))
+		return "poll";
+	return strstr(wait, "select") ? "select" : "epoll";
+}
+
+static struct traced_loop *loop_for(struct session *s, const struct ls_event_hdr *hdr, uint32_t slot)
+{
+	struct traced_loop *loop = loops__find(&s->loops, hdr->tid);
+	uint32_t nr;
+	const struct ls_loop_state *states = tracer__states(s->tracer, &nr);
+	char comm[LS_COMM_LEN];
+
+	if (loop || slot >= nr)
+		return loop;
+	loop = loops__add(&s->loops, hdr->tgid, hdr->tid);
+	if (!loop) {
+		fail(s, -ENOMEM);
+		return NULL;
+	}
+	memcpy(comm, states[slot].comm, sizeof(comm));
+	loop->slot = slot;
+	loop->model = (struct ls_loop){
+		.pid = hdr->tgid,
+		.tid = hdr->tid,
+		.comm = strings__intern_n(s->resolver.strings, comm, strnlen(comm, sizeof(comm))),
+		.kind = kind_by_wait(states[slot].home.nr),
+		.wait = wait_name(&states[slot].home),
+	};
+	loop->suspect = states[slot].before_attach;
+	return loop;
+}
+
+static void announce(struct session *s, struct traced_loop *loop)
+{
+	if (loop->announced)
+		return;
+	loop->announced = true;
+	if (s->reporter->loop)
+		fail(s, s->reporter->loop(s->self, &loop->model));
+}
+
+static void on_loop(struct session *s, const struct ls_ev_capture *ev)
+{
+	struct traced_loop *loop = loop_for(s, &ev->hdr, ev->slot);
+	const char *kind;
+
+	if (!loop)
+		return;
+	resolve__native(&s->resolver, ev, false, s->resolved);
+	home_stack__set(&loop->home, s->resolved->native,
+			s->resolved->truncated ? 0 : s->resolved->nr_native);
+	kind = dispatch__kind(s->resolved->native, s->resolved->nr_native);
+	if (kind)
+		loop->model.kind = kind;
+	loop->model.wait = call_name(ev->call.nr);
+	loop->suspect = false;
+	announce(s, loop);
+}
+
+/* --- captures ---------------------------------------------------------------------------------- */
+
+static void clear_extras(struct session *s)
+{
+	s->has_extra[0] = s->has_extra[1] = false;
+}
+
+static void on_python(struct session *s, const struct ls_event_hdr *hdr)
+{
+	int which = hdr->kind == LS_EV_HOLDER;
+
+	if (s->extra_size[which] < hdr->size) {
+		uint8_t *grown = realloc(s->extra[which], hdr->size);
+
+		if (!grown)
+			return;
+		s->extra[which] = grown;
+		s->extra_size[which] = hdr->size;
+	}
+	memcpy(s->extra[which], hdr, hdr->size);
+	s->has_extra[which] = true;
+}
+
+static void blame_capture(struct session *s, struct traced_loop *loop, const struct ls_ev_capture *ev,
+			  const struct capture_extras *extras, bool live)
+{
+	struct ls_blame blame;
+
+	resolve__blame(&s->resolver, ev, extras, &loop->home, loop->model.kind, live, s->resolved, &blame);
+	if (loop->suspect && dispatch__kind(s->resolved->native, s->resolved->nr_native)) {
+		loop->model.kind = dispatch__kind(s->resolved->native, s->resolved->nr_native);
+		loop->suspect = false;
+	}
+	if (blames__add(&loop->blames, &blame))
+		fail(s, -ENOMEM);
+}
+
+/* The records held back, oldest first: extras come before their capture. */
+static void blame_held(struct session *s, struct traced_loop *loop)
+{
+	struct capture_extras extras = { 0 };
+
+	for (size_t at = 0; at < loop->raw.used;) {
+		const struct ls_event_hdr *hdr = (const void *)(loop->raw.bytes + at);
+
+		at += (hdr->size + 7) & ~7ULL;
+		if (hdr->kind == LS_EV_PYTHON) {
+			extras.python = (const void *)hdr;
+		} else if (hdr->kind == LS_EV_HOLDER) {
+			extras.holder = (const void *)hdr;
+		} else {
+			blame_capture(s, loop, (const void *)hdr, &extras, false);
+			extras = (struct capture_extras){ 0 };
+		}
+	}
+	loop->raw.used = 0;
+}
+
+static void enter_iteration(struct traced_loop *loop, uint64_t iteration)
+{
+	if (loop->iteration == iteration)
+		return;
+	loop->raw.used = 0;
+	blames__clear(&loop->blames);
+	loop->iteration = iteration;
+}
+
+static void hold_extras(struct session *s, struct traced_loop *loop)
+{
+	for (int i = 0; i < 2; i++)
+		if (s->has_extra[i])
+			fail(s, raw__append(&loop->raw, s->extra[i],
+					    ((struct ls_event_hdr *)s->extra[i])->size) == -ENOMEM ?
+					-ENOMEM :
+					0);
+}
+
+static void on_capture(struct session *s, const struct ls_ev_capture *ev)
+{
+	struct traced_loop *loop = loop_for(s, &ev->hdr, ev->slot);
+	struct capture_extras extras = {
+		.python = s->has_extra[0] ? (const void *)s->extra[0] : NULL,
+		.holder = s->has_extra[1] ? (const void *)s->extra[1] : NULL,
+	};
+
+	if (!loop)
+		return;
+	enter_iteration(loop, ev->iteration);
+	if (ev->flags & LS_CAP_SNAPSHOT) {
+		blame_capture(s, loop, ev, &extras, true);
+	} else if (ev->hdr.ts_ns - ev->start_ns < s->options.tracer.threshold_ns) {
+		hold_extras(s, loop);
+		if (raw__append(&loop->raw, ev, ev->hdr.size) == -ENOMEM)
+			fail(s, -ENOMEM);
+	} else {
+		blame_held(s, loop);
+		blame_capture(s, loop, ev, &extras, false);
+	}
+	clear_extras(s);
+}
+
+/* --- stalls ------------------------------------------------------------------------------------ */
+
+static void fill_ledger(struct ls_ledger *ledger, const __u64 ns[LS_NR_CAUSES], uint64_t wall_ns)
+{
+	uint64_t left = wall_ns;
+
+	for (int i = 0; i < LS_NR_CAUSES; i++) {
+		ledger->ns[i] = ns[i] < left ? ns[i] : left; /* never more than the wall */
+		left -= ledger->ns[i];
+	}
+	ledger->unaccounted_ns = left;
+}
+
+static uint64_t real_time_of(uint64_t mono_ns)
+{
+	return clock__real_ns() - (clock__mono_ns() - mono_ns);
+}
+
+static void set_stall(struct ls_stall *stall, const struct traced_loop *loop, uint64_t start_ns,
+		      uint64_t wall_ns)
+{
+	*stall = (struct ls_stall){
+		.pid = loop->tgid,
+		.tid = loop->tid,
+		.comm = loop->model.comm,
+		.kind = loop->model.kind,
+		.iteration = loop->iteration,
+		.start_ns = start_ns,
+		.time_ns = real_time_of(start_ns),
+		.wall_ns = wall_ns,
+		.ready = -1,
+	};
+}
+
+static void name_unplaced(struct blames *list, const char *kind)
+{
+	for (size_t i = 0; i < list->nr; i++)
+		if (!list->items[i].advice)
+			list->items[i].advice = advice__for(list->items[i].cause, kind, NULL, NULL);
+}
+
+static void filter_out(struct traced_loop *loop, const struct ls_stall *stall)
+{
+	loop->filtered++;
+	loop->filtered_wall_ns += stall->wall_ns;
+	for (int i = 0; i < LS_NR_CAUSES; i++)
+		loop->filtered_ledger.ns[i] += stall->ledger.ns[i];
+	loop->filtered_ledger.unaccounted_ns += stall->ledger.unaccounted_ns;
+}
+
+/* Hands the stall over with the blames collected so far. */
+static void report_stall(struct session *s, struct traced_loop *loop, struct ls_stall *stall,
+			 const uint32_t counts[LS_NR_CAUSES])
+{
+	fail(s, blames__balance(&loop->blames, &stall->ledger, counts));
+	name_unplaced(&loop->blames, loop->model.kind);
+	stall->kind = loop->model.kind;
+	stall->causes = loop->blames.items;
+	stall->nr_causes = loop->blames.nr;
+	announce(s, loop);
+	if (!stall->ongoing)
+		fail(s, sites__add(&loop->sites, stall));
+	if (s->reporter->stall && !s->err)
+		fail(s, s->reporter->stall(s->self, stall));
+}
+
+static void on_stall(struct session *s, const struct ls_ev_stall *ev)
+{
+	struct traced_loop *loop = loop_for(s, &ev->hdr, ev->slot);
+	struct ls_stall stall;
+
+	if (!loop)
+		return;
+	enter_iteration(loop, ev->iteration);
+	loop->suspect = false; /* it came to its wait: a loop after all */
+	set_stall(&stall, loop, ev->start_ns, ev->end_ns - ev->start_ns);
+	stall.before_attach = ev->before_attach;
+	stall.ready = ev->ready;
+	fill_ledger(&stall.ledger, ev->ledger_ns, stall.wall_ns);
+	if (s->options.max_ns && stall.wall_ns > s->options.max_ns) {
+		filter_out(loop, &stall);
+	} else {
+		blame_held(s, loop);
+		report_stall(s, loop, &stall, ev->counts);
+	}
+	enter_iteration(loop, 0);
+}
+
+/* --- stalls under way -------------------------------------------------------------------------- */
+
+/* The block which the loop is in now, seen from outside. */
+static void blame_current(struct session *s, struct traced_loop *loop, uint64_t now)
+{
+	const struct ls_loop_state *state;
+	struct capture_extras extras = { 0 };
+	const struct ls_ev_capture *held;
+	struct ls_ev_capture *ev;
+	uint32_t nr;
+
+	held = tracer__current_capture(s->tracer, loop->slot, &extras.python);
+	if (!held)
+		return;
+	state = &tracer__states(s->tracer, &nr)[loop->slot];
+	ev = (struct ls_ev_capture *)held; /* our own copy of it */
+	ev->hdr.tgid = loop->tgid;
+	ev->hdr.tid = loop->tid;
+	ev->ns = state->pending_ns[ev->cause % LS_NR_CAUSES] + (now - state->off_since_ns);
+	ev->count = state->pending_counts[ev->cause % LS_NR_CAUSES] + 1;
+	ev->waker_tid = 0;
+	blame_capture(s, loop, ev, &extras, false);
+}
+
+static bool is_ongoing(const struct session *s, const struct ls_loop_state *state, uint64_t now)
+{
+	uint64_t least = state->before_attach ? hang_before_attach_ns : hang_ns;
+
+	if (least < s->options.tracer.threshold_ns)
+		least = s->options.tracer.threshold_ns;
+	return state->tid && state->start_ns && now > state->start_ns && now - state->start_ns >= least;
+}
+
+static void swap_blames(struct blames *a, struct blames *b)
+{
+	struct blames old = *a;
+
+	*a = *b;
+	*b = old;
+}
+
+static void report_ongoing(struct session *s, struct traced_loop *loop,
+			   const struct ls_loop_state *live, uint64_t now)
+{
+	struct ls_loop_state state = *live; /* it may move while we look */
+	struct blames so_far = { 0 };
+	struct ls_stall stall;
+
+	if (state.start_ns != live->start_ns || loop->reported_ns == state.start_ns)
+		return;
+	enter_iteration(loop, state.iteration);
+	blame_held(s, loop);
+	/* The end will have the block under way, whole: what is known now goes to a copy. */
+	fail(s, blames__copy(&so_far, &loop->blames));
+	swap_blames(&so_far, &loop->blames);
+	if (state.off_since_ns)
+		blame_current(s, loop, now);
+	if (loop->suspect) {
+		/* Nothing has shown yet that this thread is a loop. */
+		swap_blames(&so_far, &loop->blames);
+		blames__clear(&so_far);
+		return;
+	}
+	set_stall(&stall, loop, state.start_ns, now - state.start_ns);
+	stall.ongoing = true;
+	stall.before_attach = state.before_attach;
+	if (state.off_since_ns && state.off_since_ns < now)
+		state.ledger_ns[state.off_cause % LS_NR_CAUSES] += now - state.off_since_ns;
+	else if (state.on_since_ns < now)
+		state.ledger_ns[LS_CPU] += now - state.on_since_ns;
+	fill_ledger(&stall.ledger, state.ledger_ns, stall.wall_ns);
+	loop->reported_ns = state.start_ns;
+	report_stall(s, loop, &stall, state.counts);
+	swap_blames(&so_far, &loop->blames);
+	blames__clear(&so_far);
+}
+
+static void look_for_hangs(struct session *s, uint64_t now)
+{
+	uint32_t nr;
+	const struct ls_loop_state *states = tracer__states(s->tracer, &nr);
+
+	for (uint32_t i = 0; i < nr; i++) {
+		struct traced_loop *loop;
+		struct ls_event_hdr hdr = { .tgid = states[i].tgid, .tid = states[i].tid };
+
+		if (!is_ongoing(s, &states[i], now))
+			continue;
+		loop = loop_for(s, &hdr, i);
+		if (loop)
+			report_ongoing(s, loop, &states[i], now);
+	}
+}
+
+/* --- processes --------------------------------------------------------------------------------- */
+
+static void end_loop(struct session *s, struct traced_loop *loop)
+{
+	uint32_t nr;
+	const struct ls_loop_state *states = tracer__states(s->tracer, &nr);
+
+	if (states[loop->slot].tid == loop->tid)
+		loop->last = states[loop->slot];
+	loop->ended = true;
+	enter_iteration(loop, 0);
+	tracer__release(s->tracer, loop->slot);
+}
+
+static void end_loops_of(struct session *s, uint32_t tgid)
+{
+	for (size_t i = 0; i < s->loops.nr; i++)
+		if (s->loops.items[i]->tgid == tgid && !s->loops.items[i]->ended)
+			end_loop(s, s->loops.items[i]);
+}
+
+static void on_process(struct session *s, const struct ls_ev_process *ev)
+{
+	struct traced_loop *loop;
+
+	switch (ev->hdr.kind) {
+	case LS_EV_FORK:
+		log_info("process %u forked process %u: traced too", ev->hdr.tgid, ev->child);
+		fail(s, add_target(s, ev->child) == -ENOMEM ? -ENOMEM : 0);
+		break;
+	case LS_EV_EXEC:
+		end_loops_of(s, ev->hdr.tgid);
+		symbolizer__forget(s->resolver.symbolizer, ev->hdr.tgid);
+		break;
+	case LS_EV_EXIT:
+		loop = loops__find(&s->loops, ev->hdr.tid);
+		if (ev->is_process) {
+			end_loops_of(s, ev->hdr.tgid);
+			symbolizer__forget(s->resolver.symbolizer, ev->hdr.tgid);
+			drop_target(s, ev->hdr.tgid);
+		} else if (loop) {
+			end_loop(s, loop);
+		}
+		break;
+	}
+}
+
+/* --- records ----------------------------------------------------------------------------------- */
+
+static bool is_whole(const struct ls_event_hdr *hdr, size_t bytes)
+{
+	const struct ls_ev_capture *capture = (const void *)hdr;
+
+	if (hdr->size != bytes)
+		return false;
+	switch (hdr->kind) {
+	case LS_EV_LOOP:
+	case LS_EV_CAPTURE:
+		return bytes >= sizeof(*capture) && capture->stack_bytes == bytes - sizeof(*capture);
+	case LS_EV_PYTHON:
+	case LS_EV_HOLDER:
+		return bytes >= sizeof(struct ls_ev_python);
+	case LS_EV_STALL:
+		return bytes >= sizeof(struct ls_ev_stall);
+	default:
+		return bytes >= sizeof(struct ls_ev_process);
+	}
+}
+
+static void on_event(void *arg, const struct ls_event_hdr *hdr, size_t bytes)
+{
+	struct session *s = arg;
+
+	if (!is_whole(hdr, bytes) || s->err)
+		return;
+	switch (hdr->kind) {
+	case LS_EV_LOOP:
+		on_loop(s, (const void *)hdr);
+		clear_extras(s);
+		break;
+	case LS_EV_CAPTURE:
+		on_capture(s, (const void *)hdr);
+		break;
+	case LS_EV_PYTHON:
+	case LS_EV_HOLDER:
+		on_python(s, hdr);
+		break;
+	case LS_EV_STALL:
+		on_stall(s, (const void *)hdr);
+		break;
+	default:
+		on_process(s, (const void *)hdr);
+	}
+}
+
+/* --- slices and summary ------------------------------------------------------------------------- */
+
+static const struct ls_loop_state *state_of(const struct session *s, const struct traced_loop *loop)
+{
+	uint32_t nr;
+
+	return loop->ended ? &loop->last : &tracer__states(s->tracer, &nr)[loop->slot];
+}
+
+static void fill_loop_summary(const struct session *s, struct traced_loop *loop,
+			      struct ls_loop_summary *out)
+{
+	const struct ls_loop_state *state = state_of(s, loop);
+	uint64_t sum = 0;
+
+	sites__rank(&loop->sites, TOP_SITES);
+	*out = (struct ls_loop_summary){
+		.loop = loop->model,
+		.iterations = state->iterations,
+		.stalls = state->stalls - loop->filtered,
+		.busy_ns = state->busy_ns,
+		.wait_ns = state->wait_ns,
+		.max_ns = state->max_ns,
+		.stalled_wall_ns = state->stalled_wall_ns - loop->filtered_wall_ns,
+		.top = loop->sites.items,
+		.nr_top = loop->sites.nr,
+	};
+	memcpy(out->histogram, state->histogram, sizeof(out->histogram));
+	out->p50_ns = histogram__quantile_ns(out->histogram, 0.50, state->max_ns);
+	out->p90_ns = histogram__quantile_ns(out->histogram, 0.90, state->max_ns);
+	out->p99_ns = histogram__quantile_ns(out->histogram, 0.99, state->max_ns);
+	for (int i = 0; i < LS_NR_CAUSES; i++) {
+		out->ledger.ns[i] = state->stalled_ns[i] - loop->filtered_ledger.ns[i];
+		sum += out->ledger.ns[i];
+	}
+	out->ledger.unaccounted_ns = out->stalled_wall_ns > sum ? out->stalled_wall_ns - sum : 0;
+}
+
+static void report_summary(struct session *s, uint64_t now)
+{
+	struct ls_loop_summary *loops = calloc(s->loops.nr + 1, sizeof(*loops));
+	struct ls_summary summary = { .seconds = (now - s->attached_ns) / 1e9, .loops = loops };
+
+	if (!loops) {
+		fail(s, -ENOMEM);
+		return;
+	}
+	for (size_t i = 0; i < s->loops.nr; i++)
+		if (s->loops.items[i]->announced)
+			fill_loop_summary(s, s->loops.items[i], &loops[summary.nr_loops++]);
+	tracer__losses(s->tracer, &summary.lost);
+	tracer__overhead(s->tracer, &summary.overhead);
+	summary.overhead.tracer_cpu_ns = proc__own_cpu_ns() - s->own_cpu_from_ns;
+	summary.overhead.tracer_rss_bytes = proc__own_rss_bytes();
+	symbolizer__counts(s->resolver.symbolizer, &summary.frames_total, &summary.frames_symbolized);
+	if (s->reporter->summary && !s->err)
+		fail(s, s->reporter->summary(s->self, &summary));
+	free(loops);
+}
+
+static void report_slice(struct session *s, struct traced_loop *loop, uint64_t now)
+{
+	struct ls_loop_state state = *state_of(s, loop), *from = &loop->slice_from;
+	struct ls_slice slice = {
+		.pid = loop->tgid,
+		.tid = loop->tid,
+		.start_ns = s->slice_ns,
+		.end_ns = now,
+		.iterations = state.iterations - from->iterations,
+		.stalls = state.stalls - from->stalls,
+		.busy_ns = state.busy_ns - from->busy_ns,
+		.wait_ns = state.wait_ns - from->wait_ns,
+		.stalled_wall_ns = state.stalled_wall_ns - from->stalled_wall_ns,
+	};
+	uint64_t sum = 0;
+
+	if (!slice.iterations && !slice.wait_ns)
+		return;
+	for (int i = 0; i < LS_NR_CAUSES; i++) {
+		slice.ledger.ns[i] = state.stalled_ns[i] - from->stalled_ns[i];
+		sum += slice.ledger.ns[i];
+	}
+	slice.ledger.unaccounted_ns = slice.stalled_wall_ns > sum ? slice.stalled_wall_ns - sum : 0;
+	for (int i = 0; i < LS_HIST_BUCKETS; i++)
+		slice.histogram[i] = state.histogram[i] - from->histogram[i];
+	*from = state;
+	fail(s, s->reporter->slice(s->self, &slice));
+}
+
+static void report_slices(struct session *s, uint64_t now)
+{
+	if (!s->options.slice_ns || !s->reporter->slice)
+		return;
+	for (size_t i = 0; i < s->loops.nr && !s->err; i++)
+		if (s->loops.items[i]->announced)
+			report_slice(s, s->loops.items[i], now);
+	s->slice_ns = now;
+}
+
+/* --- the run ------------------------------------------------------------------------------------ */
+
+struct session *session__new(const struct session_options *options, const struct reporter *reporter,
+			     void *self)
+{
+	struct session *s = calloc(1, sizeof(*s));
+	int err = ENOMEM;
+
+	if (!s)
+		return NULL;
+	s->options = *options;
+	s->reporter = reporter;
+	s->self = self;
+	s->own_cpu_from_ns = 0;
+	s->resolved = malloc(sizeof(*s->resolved));
+	s->resolver.strings = strings__new();
+	if (s->resolver.strings)
+		s->resolver.symbolizer = symbolizer__new(s->resolver.strings);
+	if (!s->resolved || !s->resolver.symbolizer) {
+		log_err("out of memory");
+		goto fail;
+	}
+	s->tracer = tracer__new(&options->tracer, on_event, s);
+	err = errno;
+	if (s->tracer)
+		return s;
+fail:
+	session__free(s);
+	errno = err;
+	return NULL;
+}
+
+void session__free(struct session *s)
+{
+	if (!s)
+		return;
+	tracer__free(s->tracer);
+	loops__free(&s->loops);
+	symbolizer__free(s->resolver.symbolizer);
+	strings__free(s->resolver.strings);
+	free(s->extra[0]);
+	free(s->extra[1]);
+	free(s->resolved);
+	free(s->targets);
+	free(s);
+}
+
+static int report_start(struct session *s)
+{
+	struct utsname host;
+	struct ls_start start = {
+		.time_ns = clock__real_ns(),
+		.mono_ns = s->attached_ns,
+		.version = LS_VERSION,
+		.attach = tracer__attach_name(s->tracer),
+		.threshold_ns = s->options.tracer.threshold_ns,
+		.pids = s->targets,
+		.nr_pids = s->nr_targets,
+	};
+
+	uname(&host);
+	start.host = host.nodename;
+	start.kernel = host.release;
+	return s->reporter->start ? s->reporter->start(s->self, &start) : 0;
+}
+
+int session__attach(struct session *s)
+{
+	int err;
+
+	seed_targets(s);
+	err = tracer__attach(s->tracer);
+	if (err)
+		return err;
+	s->attached_ns = s->slice_ns = clock__mono_ns();
+	return report_start(s);
+}
+
+/* The first quiet moment: modules are opened while the targets live, and not at their last stall. */
+static void prepare_symbols(struct session *s)
+{
+	if (s->prepared)
+		return;
+	s->prepared = true;
+	for (size_t i = 0; i < s->nr_targets; i++)
+		symbolizer__prepare(s->resolver.symbolizer, s->targets[i]);
+}
+
+static bool has_loop(const struct session *s)
+{
+	return s->census.waiting || s->loops.nr || s->options.wait_for_loop;
+}
+
+static int refuse_no_loop(const struct session *s)
+{
+	char what[128];
+
+	targets__describe(s->first_target, what, sizeof(what));
+	log_err("no event loop in process %d: its threads wait elsewhere (%s); name the right process, "
+		"or a thread with -t",
+		s->first_target, what);
+	return -ENOENT;
+}
+
+static int wait_for_events(struct session *s, int stop_fd, uint64_t until_ns, bool *stopped)
+{
+	struct pollfd fds[] = {
+		{ .fd = tracer__event_fd(s->tracer), .events = POLLIN },
+		{ .fd = stop_fd, .events = POLLIN },
+	};
+	uint64_t now = clock__mono_ns();
+	int timeout = TICK_MS;
+
+	if (until_ns && until_ns < now + TICK_MS * 1000000ULL)
+		timeout = until_ns > now ? (until_ns - now + 999999) / 1000000 : 0;
+	if (poll(fds, 2, timeout) < 0 && errno != EINTR)
+		return -errno;
+	*stopped = fds[1].revents;
+	return 0;
+}
+
+static void tick(struct session *s, uint64_t now)
+{
+	tracer__tick(s->tracer, now);
+	look_for_hangs(s, now);
+	prepare_symbols(s);
+	if (s->options.slice_ns && now - s->slice_ns >= s->options.slice_ns)
+		report_slices(s, now);
+}
+
+int session__run(struct session *s, int stop_fd)
+{
+	uint64_t now = s->attached_ns, ticked = 0;
+	uint64_t until = s->options.seconds ? now + (uint64_t)(s->options.seconds * 1e9) : 0;
+	bool stopped = false;
+	int err = 0;
+
+	while (!err && !s->err && !stopped && s->nr_targets && (!until || now < until)) {
+		err = wait_for_events(s, stop_fd, until, &stopped);
+		if (!err)
+			err = tracer__consume(s->tracer);
+		now = clock__mono_ns();
+		if (now - ticked >= TICK_MS * 1000000ULL) {
+			tick(s, now);
+			ticked = now;
+		}
+		if (!has_loop(s) && (now - s->attached_ns > loop_grace_ns ||
+				     (!s->census.running && !s->census.suspects)))
+			return refuse_no_loop(s);
+	}
+	if (!err)
+		err = tracer__consume(s->tracer);
+	report_slices(s, now);
+	if (!s->err)
+		report_summary(s, now);
+	return err ? err : s->err;
+}
