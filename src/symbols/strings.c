@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * The string pool: an open-addressing hash set of pointers into chunks that are never freed before
- * the pool is. It stops growing at POOL_MAX_BYTES: names come from the target, which is not trusted.
+ * the pool is. It stops growing at POOL_MAX_BYTES: names come from the target, which is not
+ * trusted.
  */
 #include <errno.h>
 #include <stdarg.h>

@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Debug information by libdw. A unit is found by .debug_aranges, else by the ranges of all unit
+ * DIEs (Clang and rustc write no aranges, and libdw 0.188 looks no further). Within it, the chain
+ * of functions around an address is walked here, from the unit down: dwarf_getscopes gives the
+ * scopes of the inlined function's definition instead of its callers.
+ *
+ * Debug information can be large, hostile or both: there are bounds on what is decompressed, on the
+ * length of a line program, and on time (BUDGET_NS); after a few overruns the file is used no more.
+ */
+#include <dwarf.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <elfutils/libdw.h>
+#include <elfutils/libdwelf.h>
+
+#include "symbols/demangle.h"
+#include "symbols/dwarf.h"
+#include "symbols/maps.h"
+#include "symbols/strings.h"
+
+enum {
+	MAX_SECTIONS = 65536,
+	MAX_INFLATED_BYTES = 96 << 20,    /* compressed sections come into memory whole */
+	MAX_LINE_PROGRAM_BYTES = 1 << 20, /* one row a byte at worst, of 64 bytes in memory */
+	MAX_RANGES = 1 << 20,
+	MAX_DEPTH = 64,
+	MAX_CHAIN = 32,
+	MAX_OVERRUNS = 3,
+	BUDGET_NS = 200 * 1000 * 1000,
+};
+
+struct unit_range {
+	uint64_t low, high;
+	Dwarf_Off unit; /* offset of the unit's DIE */
+};
+
+struct dwarf_file {
+	Elf *elf, *alt_elf;
+	Dwarf *dwarf, *alt;
+	Elf_Data *lines; /* .debug_line */
+	struct unit_range *ranges;
+	size_t nr_ranges, max_ranges;
+	bool indexed;
+	unsigned int overruns;
+	uint64_t deadline_ns;
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+static Elf_Scn *find_section(Elf *elf, const char *wanted, GElf_Shdr *shdr)
+{
+	Elf_Scn *scn = NULL;
+	const char *name;
+	size_t strings;
+
+	if (elf_getshdrstrndx(elf, &strings))
+		return NULL;
+	for (int i = 0; i < MAX_SECTIONS && (scn = elf_nextscn(elf, scn)); i++) {
+		if (!gelf_getshdr(scn, shdr) || shdr->sh_type == SHT_NOBITS)
+			continue;
+		name = elf_strptr(elf, strings, shdr->sh_name);
+		if (name && !strcmp(name, wanted))
+			return scn;
+	}
+	return NULL;
+}
+
+bool dwarf__present(Elf *elf)
+{
+	GElf_Shdr shdr;
+
+	return find_section(elf, ".debug_info", &shdr) != NULL;
+}
+
+/* Old-style .zdebug sections tell their size only inside: files with them are left alone. */
+static bool inflates_within_bounds(Elf *elf)
+{
+	Elf_Scn *scn = NULL;
+	uint64_t total = 0;
+	GElf_Shdr shdr;
+	GElf_Chdr chdr;
+
+	for (int i = 0; i < MAX_SECTIONS && (scn = elf_nextscn(elf, scn)); i++) {
+		if (!gelf_getshdr(scn, &shdr) || !(shdr.sh_flags & SHF_COMPRESSED))
+			continue;
+		if (!gelf_getchdr(scn, &chdr) || chdr.ch_size > MAX_INFLATED_BYTES)
+			return false;
+		total += chdr.ch_size;
+		if (total > MAX_INFLATED_BYTES)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * The supplementary file that dwz makes. libdw would open whatever path the file names, be it a
+ * FIFO; so it is looked for here, only by build-id and only where Debian and Fedora keep it.
+ * Without it the main file cannot be read.
+ */
+static bool open_alt(struct dwarf_file *d)
+{
+	char path[256], *p = path;
+	const char *name;
+	const void *id;
+	ssize_t n = dwelf_dwarf_gnu_debugaltlink(d->dwarf, &name, &id);
+	int fd;
+
+	if (n == 0)
+		return true;
+	if (n < 2 || n > 64)
+		return false;
+	p += sprintf(p, "/usr/lib/debug/.build-id/%02x/", *(const uint8_t *)id);
+	for (ssize_t i = 1; i < n; i++)
+		p += sprintf(p, "%02x", ((const uint8_t *)id)[i]);
+	strcpy(p, ".debug");
+	fd = maps__open_regular(path);
+	if (fd < 0)
+		return false;
+	d->alt_elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
+	close(fd);
+	if (d->alt_elf && inflates_within_bounds(d->alt_elf))
+		d->alt = dwarf_begin_elf(d->alt_elf, DWARF_C_READ, NULL);
+	if (d->alt)
+		dwarf_setalt(d->dwarf, d->alt);
+	return d->alt != NULL;
+}
+
+struct dwarf_file *dwarf__open(int fd)
+{
+	struct dwarf_file *d = calloc(1, sizeof(*d));
+	GElf_Shdr shdr;
+	Elf_Scn *lines;
+
+	if (!d)
+		return NULL;
+	d->elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
+	if (!d->elf || !inflates_within_bounds(d->elf))
+		goto fail;
+	d->dwarf = dwarf_begin_elf(d->elf, DWARF_C_READ, NULL);
+	if (!d->dwarf || !open_alt(d))
+		goto fail;
+	lines = find_section(d->elf, ".debug_line", &shdr);
+	d->lines = lines ? elf_getdata(lines, NULL) : NULL;
+	return d;
+fail:
+	dwarf__close(d);
+	return NULL;
+}
+
+void dwarf__close(struct dwarf_file *d)
+{
+	if (!d)
+		return;
+	dwarf_end(d->dwarf);
+	dwarf_end(d->alt);
+	elf_end(d->elf);
+	elf_end(d->alt_elf);
+	free(d->ranges);
+	free(d);
+}
+
+static bool out_of_time(struct dwarf_file *d)
+{
+	if (!d->deadline_ns || now_ns() < d->deadline_ns)
+		return d->deadline_ns == 0;
+	d->deadline_ns = 0;
+	d->overruns++;
+	return true;
+}
+
+/* --- units ------------------------------------------------------------------------------------ */
+
+static bool add_range(struct dwarf_file *d, uint64_t low, uint64_t high, Dwarf_Off unit)
+{
+	struct unit_range *ranges;
+	size_t max = d->max_ranges ? d->max_ranges * 2 : 256;
+
+	if (d->nr_ranges == d->max_ranges) {
+		if (max > MAX_RANGES)
+			return false;
+		ranges = realloc(d->ranges, max * sizeof(*ranges));
+		if (!ranges)
+			return false;
+		d->ranges = ranges;
+		d->max_ranges = max;
+	}
+	d->ranges[d->nr_ranges++] = (struct unit_range){.low = low, .high = high, .unit = unit};
+	return true;
+}
+
+static bool add_unit(struct dwarf_file *d, Dwarf_Die *unit)
+{
+	Dwarf_Addr base, low, high;
+	ptrdiff_t at = 0;
+
+	while ((at = dwarf_ranges(unit, at, &base, &low, &high)) > 0) {
+		if (low && low < high && !add_range(d, low, high, dwarf_dieoffset(unit)))
+			return false;
+		if (out_of_time(d))
+			return false;
+	}
+	return true;
+}
+
+static void index_units(struct dwarf_file *d)
+{
+	Dwarf_CU *cu = NULL;
+	Dwarf_Die unit;
+	uint8_t type;
+
+	d->indexed = true;
+	while (dwarf_get_units(d->dwarf, cu, &cu, NULL, &type, &unit, NULL) == 0) {
+		if (type != DW_UT_type && type != DW_UT_split_type && !add_unit(d, &unit))
+			return;
+		if (out_of_time(d))
+			return;
+	}
+}
+
+static bool find_unit(struct dwarf_file *d, uint64_t vaddr, Dwarf_Die *unit)
+{
+	if (dwarf_addrdie(d->dwarf, vaddr, unit))
+		return true;
+	if (!d->indexed)
+		index_units(d);
+	for (size_t i = 0; i < d->nr_ranges; i++)
+		if (vaddr >= d->ranges[i].low && vaddr < d->ranges[i].high)
+			return dwarf_offdie(d->dwarf, d->ranges[i].unit, unit) != NULL;
+	return false;
+}
+
+/* --- functions -------------------------------------------------------------------------------- */
+
+struct chain {
+	Dwarf_Die dies[MAX_CHAIN]; /* outermost first */
+	unsigned int n;
+};
+
+static bool is_scope(int tag)
+{
+	switch (tag) {
+	case DW_TAG_subprogram:
+	case DW_TAG_inlined_subroutine:
+	case DW_TAG_lexical_block:
+	case DW_TAG_entry_point:
+	case DW_TAG_try_block:
+	case DW_TAG_catch_block:
+	case DW_TAG_GNU_call_site:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Definitions are found in these without the scope itself having addresses. */
+static bool is_container(int tag)
+{
+	switch (tag) {
+	case DW_TAG_namespace:
+	case DW_TAG_module:
+	case DW_TAG_class_type:
+	case DW_TAG_structure_type:
+	case DW_TAG_union_type:
+	case DW_TAG_enumeration_type:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void find_chain(struct dwarf_file *d, Dwarf_Die *parent, uint64_t vaddr, struct chain *chain,
+		       unsigned int depth)
+{
+	unsigned int before = chain->n;
+	Dwarf_Die die;
+	int tag;
+
+	if (depth >= MAX_DEPTH || dwarf_child(parent, &die) != 0)
+		return;
+	do {
+		if (out_of_time(d))
+			return;
+		tag = dwarf_tag(&die);
+		if (is_container(tag)) {
+			find_chain(d, &die, vaddr, chain, depth + 1);
+			if (chain->n > before)
+				return;
+		} else if (is_scope(tag) && dwarf_haspc(&die, vaddr) > 0) {
+			if ((tag == DW_TAG_subprogram || tag == DW_TAG_inlined_subroutine) &&
+			    chain->n < MAX_CHAIN)
+				chain->dies[chain->n++] = die;
+			find_chain(d, &die, vaddr, chain, depth + 1);
+			return;
+		}
+	} while (dwarf_siblingof(&die, &die) == 0);
+}
+
+static const char *string_attr(Dwarf_Die *die, unsigned int name)
+{
+	Dwarf_Attribute attr;
+
+	return dwarf_attr_integrate(die, name, &attr) ? dwarf_formstring(&attr) : NULL;
+}
+
+static const char *function_name(struct strings *pool, Dwarf_Die *die)
+{
+	const char *name = string_attr(die, DW_AT_linkage_name);
+
+	if (!name)
+		name = string_attr(die, DW_AT_MIPS_linkage_name);
+	if (!name)
+		name = string_attr(die, DW_AT_name);
+	return name && *name ? demangle(pool, name) : NULL;
+}
+
+/* --- lines ------------------------------------------------------------------------------------ */
+
+/* "/src/./lib/../a.c" -> "/src/a.c"; `path` has no more room than it needs. */
+static void normalize(char *path)
+{
+	char *out = path, *in = path, *end;
+	size_t n, floor = path[0] == '/';
+
+	for (; *in; in = *end ? end + 1 : end) {
+		end = in + strcspn(in, "/");
+		n = (size_t)(end - in);
+		if (n == 0 && in != path)
+			continue;
+		if (n == 1 && in[0] == '.')
+			continue;
+		if (n == 2 && in[0] == '.' && in[1] == '.' && (size_t)(out - path) > floor &&
+		    strncmp(out - (out - path > 2 ? 3 : 0), "../", 3) != 0) {
+			for (out--; (size_t)(out - path) > floor && out[-1] != '/'; out--)
+				;
+			continue;
+		}
+		memmove(out, in, n);
+		out += n;
+		if (*end)
+			*out++ = '/';
+	}
+	*out = '\0';
+}
+
+static const char *file_name(struct strings *pool, Dwarf_Die *unit, const char *file)
+{
+	const char *dir = file && file[0] != '/' ? string_attr(unit, DW_AT_comp_dir) : NULL;
+	const char *name;
+	char *path = NULL;
+
+	if (!file || !*file || strlen(file) > 4096 || (dir && strlen(dir) > 4096))
+		return NULL;
+	if (asprintf(&path, "%s%s%s", dir && dir[0] == '/' ? dir : "",
+		     dir && dir[0] == '/' ? "/" : "", file) < 0)
+		return NULL;
+	normalize(path);
+	name = strings__intern(pool, path);
+	free(path);
+	return name;
+}
+
+/* libdw decodes a unit's whole line program into memory. */
+static bool lines_within_bounds(const struct dwarf_file *d, Dwarf_Die *unit)
+{
+	Dwarf_Attribute attr;
+	Dwarf_Word offset;
+	uint32_t length;
+
+	if (!d->lines || !dwarf_attr(unit, DW_AT_stmt_list, &attr) ||
+	    dwarf_formudata(&attr, &offset))
+		return false;
+	if (offset > d->lines->d_size || d->lines->d_size - offset < sizeof(length))
+		return false;
+	memcpy(&length, (const char *)d->lines->d_buf + offset, sizeof(length));
+	return length <= MAX_LINE_PROGRAM_BYTES; /* the escape to 64 bits is greater */
+}
+
+static void set_line(const struct dwarf_file *d, struct strings *pool, Dwarf_Die *unit,
+		     uint64_t vaddr, struct ls_frame *frame)
+{
+	Dwarf_Line *line;
+	int number = 0;
+
+	if (!lines_within_bounds(d, unit))
+		return;
+	line = dwarf_getsrc_die(unit, vaddr);
+	if (!line || dwarf_lineno(line, &number) || number <= 0)
+		return;
+	frame->file = file_name(pool, unit, dwarf_linesrc(line, NULL, NULL));
+	frame->line = (uint32_t)number;
+}
+
+/* Where `inlined` was called, which is in the function around it. */
+static void set_call_line(const struct dwarf_file *d, struct strings *pool, Dwarf_Die *unit,
+			  Dwarf_Die *inlined, struct ls_frame *frame)
+{
+	Dwarf_Attribute attr;
+	Dwarf_Word file, line;
+	Dwarf_Files *files;
+	size_t nr_files;
+
+	if (!dwarf_attr(inlined, DW_AT_call_line, &attr) || dwarf_formudata(&attr, &line) ||
+	    line > UINT32_MAX)
+		return;
+	if (!dwarf_attr(inlined, DW_AT_call_file, &attr) || dwarf_formudata(&attr, &file))
+		return;
+	if (!lines_within_bounds(d, unit) || dwarf_getsrcfiles(unit, &files, &nr_files) ||
+	    file >= nr_files)
+		return;
+	frame->file = file_name(pool, unit, dwarf_filesrc(files, file, NULL, NULL));
+	frame->line = (uint32_t)line;
+}
+
+size_t dwarf__frames(struct dwarf_file *d, struct strings *pool, uint64_t vaddr,
+		     struct ls_frame *frames, size_t max)
+{
+	struct chain chain = {.n = 0};
+	Dwarf_Die unit;
+	size_t n = 0;
+
+	if (d->overruns >= MAX_OVERRUNS || !max)
+		return 0;
+	d->deadline_ns = now_ns() + BUDGET_NS;
+	if (!find_unit(d, vaddr, &unit))
+		return 0;
+	find_chain(d, &unit, vaddr, &chain, 0);
+	memset(frames, 0, max * sizeof(*frames));
+	set_line(d, pool, &unit, vaddr, &frames[0]);
+	for (unsigned int i = chain.n; i > 0; i--, n++) {
+		if (n + 1 == max) /* the physical function always comes last */
+			i = 1;
+		frames[n].function = function_name(pool, &chain.dies[i - 1]);
+		frames[n].inlined = i > 1;
+		if (i > 1)
+			set_call_line(d, pool, &unit, &chain.dies[i - 1], &frames[n + 1]);
+	}
+	return n ? n : 1;
+}
