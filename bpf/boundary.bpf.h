@@ -15,6 +15,47 @@ static __always_inline bool is_home(const struct ls_home *home, __s64 nr, const 
 	return home->fd < 0 && home->nr == nr && home->sp == regs->sp;
 }
 
+enum { HOME_WORDS = 16 };
+
+/* What lies on top of the stack in the wait: the wrapper's saved registers, its return address. */
+static __always_inline __u64 hash_top(const struct pt_regs *regs)
+{
+	__u64 words[HOME_WORDS] = {}, hash = regs->sp;
+	int i;
+
+	bpf_probe_read_user(words, sizeof(words), (void *)regs->sp);
+	for (i = 0; i < HOME_WORDS; i++)
+		hash = (hash ^ words[i]) * 0x100000001b3;
+	return hash;
+}
+
+/* The stack of the loop in its home wait, where the current task is now: it tells where the loop ends
+ * and its callbacks begin. Sent again only when it looks different: a program may wait in turn at
+ * several places. */
+static __noinline void send_home(struct ls_loop_state *s, __u32 slot, struct task_struct *task,
+				 const struct pt_regs *regs, __u64 now)
+{
+	struct capture_buffer *buffer;
+	__u64 hash;
+
+	if (!s)
+		return;
+	buffer = slot_buffer(slot, s->buffer);
+	hash = hash_top(regs);
+	if (!buffer || hash == s->home_hash)
+		return;
+	s->home_hash = hash;
+	take_user_side(buffer, task, regs);
+	note_call(&buffer->ev.call, regs, s->home.nr);
+	buffer->ev.call.fd = s->home.fd;
+	buffer->ev.ns = 0;
+	buffer->ev.count = 0;
+	buffer->ev.cause = LS_OTHER;
+	buffer->python.nr_frames = 0;
+	buffer->holder.nr_frames = 0;
+	send_buffer(s, slot, buffer, LS_EV_LOOP, now);
+}
+
 static __noinline void send_stall(struct ls_loop_state *s, __u32 slot, __u64 now, __s32 ready)
 {
 	struct ls_ev_stall *ev;
@@ -22,7 +63,6 @@ static __noinline void send_stall(struct ls_loop_state *s, __u32 slot, __u64 now
 
 	if (!s)
 		return;
-	send_held(s, slot, now);
 	s->stalls++;
 	s->stalled_wall_ns += now - s->start_ns;
 	for (i = 0; i < LS_NR_CAUSES; i++)
@@ -48,11 +88,15 @@ static __noinline void send_stall(struct ls_loop_state *s, __u32 slot, __u64 now
 }
 
 /* `ready`: events that the wait returned, 0 when the thread sleeps in it, -1 unknown. */
-static __always_inline void finish_iteration(struct ls_loop_state *s, __u32 slot, __u64 now,
-					     __s32 ready)
+static __always_inline void finish_iteration(struct ls_loop_state *s, __u32 slot,
+					     struct task_struct *task, const struct pt_regs *regs,
+					     __u64 now, __s32 ready)
 {
-	if (end_iteration(s, now) >= cfg_threshold_ns)
-		send_stall(s, slot, now, ready);
+	if (end_iteration(s, now) < cfg_threshold_ns)
+		return;
+	send_held(s, slot, now);
+	send_home(s, slot, task, regs, now);
+	send_stall(s, slot, now, ready);
 }
 
 #endif

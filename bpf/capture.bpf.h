@@ -311,9 +311,9 @@ static __always_inline void send_buffer(struct ls_loop_state *s, __u32 slot,
 	__builtin_memcpy(ev->comm, s->comm, LS_COMM_LEN);
 	send_python(&buffer->python, LS_EV_PYTHON, ev);
 	send_python(&buffer->holder, LS_EV_HOLDER, ev);
-	if (bpf_ringbuf_output(&events, ev, bytes, BPF_RB_NO_WAKEUP))
+	if (bpf_ringbuf_output(&events, ev, bytes, kind == LS_EV_LOOP ? 0 : BPF_RB_NO_WAKEUP))
 		count_loss(LS_LOST_CAPTURES);
-	s->captures++;
+	s->captures += kind == LS_EV_CAPTURE;
 }
 
 /* Gives the buffer the time of its cause that no capture stands for yet, and sends it. */
@@ -345,6 +345,14 @@ static __noinline void send_held(struct ls_loop_state *s, __u32 slot, __u64 now)
 		send_capture(s, slot, buffer, now);
 }
 
+/* The least time a capture stands for grows with the iteration: some hundreds describe any. */
+static __always_inline __u64 quantum_ns(const struct ls_loop_state *s, __u64 now)
+{
+	__u64 share = (now - s->start_ns) / 128;
+
+	return share > cfg_quantum_ns ? share : cfg_quantum_ns;
+}
+
 /* A block with a capture has ended after `ns`; `task` is about to run again. */
 static __always_inline void settle_block(struct ls_loop_state *s, __u32 slot, struct task_struct *task,
 					 __u64 ns, __u64 now)
@@ -356,7 +364,7 @@ static __always_inline void settle_block(struct ls_loop_state *s, __u32 slot, st
 		return;
 	if (now - s->start_ns >= cfg_capture_after_ns) {
 		send_held(s, slot, now);
-		if (s->pending_ns[cause] < cfg_quantum_ns)
+		if (s->pending_ns[cause] < quantum_ns(s, now))
 			return;
 		complete_capture(s, buffer, task);
 		send_capture(s, slot, buffer, now);

@@ -94,7 +94,7 @@ struct ls_regs {
 };
 
 enum ls_ev_kind {
-	LS_EV_LOOP = 1, /* ls_ev_capture: a thread was found to be a loop; the stack is that of its wait */
+	LS_EV_LOOP = 1, /* ls_ev_capture: a loop in its home wait; when found, and when its stack is new */
 	LS_EV_CAPTURE,	/* ls_ev_capture: time inside a long iteration, with its stack */
 	LS_EV_PYTHON,	/* ls_ev_python: frames that belong to the capture which follows */
 	LS_EV_HOLDER,	/* ls_ev_python: the same for the holder of the GIL */
@@ -213,6 +213,7 @@ struct ls_loop_state {
 	__u32 pending_counts[LS_NR_CAUSES];
 	__u64 held_ns;		/* the other buffer holds a block this long, to send if this becomes long */
 	__u64 capture_credit_ns; /* see may_capture() */
+	__u64 home_hash;	 /* of the top of its stack when that was last sent */
 	__u32 captures;
 	__u32 waker_tid, waker_tgid;
 	char waker_comm[LS_COMM_LEN];

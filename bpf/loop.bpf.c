@@ -91,25 +91,6 @@ static __always_inline struct ls_loop_state *take_slot(struct ls_thread *t, stru
 	return s;
 }
 
-static __always_inline void announce(struct ls_loop_state *s, __u32 slot, struct task_struct *task,
-				     const struct pt_regs *regs, __u64 now)
-{
-	struct capture_buffer *buffer = slot_buffer(slot, 0);
-
-	if (!buffer)
-		return;
-	take_user_side(buffer, task, regs);
-	note_call(&buffer->ev.call, regs, s->home.nr);
-	buffer->ev.call.fd = s->home.fd;
-	buffer->ev.ns = 0;
-	buffer->ev.count = 0;
-	buffer->ev.cause = LS_OTHER;
-	buffer->python.nr_frames = 0;
-	buffer->holder.nr_frames = 0;
-	send_buffer(s, slot, buffer, LS_EV_LOOP, now);
-	s->captures = 0;
-}
-
 static __noinline void settle_home(struct ls_thread *t, struct task_struct *task,
 				   const struct pt_regs *regs, const struct ls_home *wait, __u64 now)
 {
@@ -138,7 +119,8 @@ static __noinline void settle_home(struct ls_thread *t, struct task_struct *task
 			return;
 	}
 	s->home = t->candidates[at].home;
-	announce(s, slot, task, regs, now);
+	send_home(s, slot, task, regs, now);
+	s->captures = 0;
 	if (same_wait(&s->home, wait))
 		begin_iteration(s, now);
 	else
@@ -180,7 +162,7 @@ static __always_inline int on_wait_return(__s64 nr, __s64 ret)
 	if (s && is_home(&s->home, nr, regs)) {
 		s->at_boundary = 1;
 		if (s->start_ns)
-			finish_iteration(s, t->slot - 1, now, ret >= 0 ? ret : -1);
+			finish_iteration(s, t->slot - 1, task, regs, now, ret >= 0 ? ret : -1);
 		else if (s->wait_since_ns)
 			s->wait_ns += now - s->wait_since_ns;
 		if (s->home.fd >= 0)

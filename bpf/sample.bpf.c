@@ -49,7 +49,7 @@ int on_sample(struct bpf_perf_event_data *ctx)
 	if (now - s->start_ns < cfg_sample_after_ns)
 		return 0;
 	charge_cpu(s, now);
-	if (s->pending_ns[LS_CPU] >= cfg_quantum_ns)
+	if (s->pending_ns[LS_CPU] >= quantum_ns(s, now))
 		take_sample(ctx, s, slot, task, now);
 	return 0;
 }

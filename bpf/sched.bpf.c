@@ -41,6 +41,16 @@ static __always_inline void leave_mid_iteration(struct ls_loop_state *s, __u32 s
 	take_block(s, slot, prev, regs, &block, now);
 }
 
+/* A CPU which is about to idle first looks for work elsewhere (newidle_balance), on behalf of the task
+ * that has just gone to sleep. The scheduler has stopped that task's clock already: so must we. Both
+ * instants are in rq_clock_task; before Linux 6.12 the idle task has none, and 0 comes back. */
+static __always_inline __u64 searched_ns(struct task_struct *prev, struct task_struct *next)
+{
+	__s64 ns = BPF_CORE_READ(next, se.exec_start) - BPF_CORE_READ(prev, se.exec_start);
+
+	return ns > 0 && ns < 1000000 ? ns : 0;
+}
+
 static __noinline void switch_out(struct ls_thread *t, struct task_struct *prev, bool preempted,
 				  __u64 now)
 {
@@ -61,7 +71,7 @@ static __noinline void switch_out(struct ls_thread *t, struct task_struct *prev,
 		return;
 	if (is_home(&s->home, (__s64)regs->orig_ax, regs)) {
 		if (s->start_ns)
-			finish_iteration(s, slot, now, state ? 0 : -1);
+			finish_iteration(s, slot, prev, regs, now, state ? 0 : -1);
 		if (!s->wait_since_ns)
 			s->wait_since_ns = now;
 		s->start_ns = 0;
@@ -102,7 +112,8 @@ int BPF_PROG(on_sched_switch, bool preempt, struct task_struct *prev, struct tas
 	struct ls_thread *in = bpf_task_storage_get(&threads, next, 0, 0);
 
 	if (out)
-		switch_out(out, prev, preempt, bpf_ktime_get_ns());
+		switch_out(out, prev, preempt,
+			   bpf_ktime_get_ns() - (preempt ? 0 : searched_ns(prev, next)));
 	if (in)
 		switch_in(in, next, bpf_ktime_get_ns());
 	return 0;

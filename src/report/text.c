@@ -434,12 +434,14 @@ static int on_summary(void *self, const struct ls_summary *summary)
 		print_loop(t, &summary->loops[i], summary->seconds);
 	end(t);
 	print_losses(t, &summary->lost);
-	line__add(l, PAINT_DIM, "; tracing cost %s in BPF (%.2f%% of a CPU, estimated), tracer %s CPU, %" PRIu64 " MB",
+	if (summary->frames_total)
+		line__add(l, PAINT_DIM, "; %.0f%% of %" PRIu64 " frames named",
+			  percent(summary->frames_symbolized, summary->frames_total),
+			  summary->frames_total);
+	end(t);
+	line__add(l, PAINT_DIM, "tracing cost %s in BPF (%.2f%% of a CPU, estimated); tracer %s CPU, %" PRIu64 " MB",
 		  names__length(o->bpf_ns, bpf, sizeof(bpf)), percent(o->bpf_ns, summary->seconds * 1e9),
 		  names__length(o->tracer_cpu_ns, cpu, sizeof(cpu)), o->tracer_rss_bytes >> 20);
-	if (summary->frames_total)
-		line__add(l, PAINT_DIM, "; %.0f%% of frames named",
-			  percent(summary->frames_symbolized, summary->frames_total));
 	end(t);
 	return finish(t);
 }

@@ -124,6 +124,16 @@ static bool same_library(const struct native_frame *a, const struct native_frame
 	       x->module == y->module;
 }
 
+/* A stripped program names its exported functions only. The first of these, from the callback inwards,
+ * tells more than the address of a static function around it; there may be none. */
+static size_t first_named(const struct native_frame *frames, size_t callback)
+{
+	for (size_t i = callback + 1; i-- > 0 && !frames[i].is_libc;)
+		if (physical(&frames[i]) && physical(&frames[i])->function)
+			return i;
+	return callback;
+}
+
 /* From the dispatching frame inwards to the callback: over the loop's own functions and library. */
 static ssize_t callback_below(const struct native_frame *frames, size_t dispatcher)
 {
@@ -142,7 +152,7 @@ static ssize_t callback_below(const struct native_frame *frames, size_t dispatch
 	/* A wrapper of libc right below the loop: the callback is part of the loop's own function. */
 	if (i == 0 || frames[i - 1].is_libc)
 		return i;
-	return i - 1;
+	return first_named(frames, i - 1);
 }
 
 /* Without the home stack: the innermost dispatcher that has a name. */

@@ -25,7 +25,7 @@
 #include "trace/session.h"
 #include "trace/targets.h"
 
-enum { TICK_MS = 50, TOP_SITES = 50, MAX_TARGETS = 4096 };
+enum { TICK_MS = 50, TOP_SITES = 50, MAX_TARGETS = 4096, HELD_BYTES = 256 << 10 };
 
 static const uint64_t hang_ns = 500000000;	   /* an iteration this long is reported as ongoing */
 static const uint64_t hang_before_attach_ns = 200000000; /* one that was there before us, sooner */
@@ -284,13 +284,12 @@ static void on_capture(struct session *s, const struct ls_ev_capture *ev)
 	enter_iteration(loop, ev->iteration);
 	if (ev->flags & LS_CAP_SNAPSHOT) {
 		blame_capture(s, loop, ev, &extras, true);
-	} else if (ev->hdr.ts_ns - ev->start_ns < s->options.tracer.threshold_ns) {
+	} else {
+		if (loop->raw.used > HELD_BYTES)
+			blame_held(s, loop); /* a long one, and a stall in any case */
 		hold_extras(s, loop);
 		if (raw__append(&loop->raw, ev, ev->hdr.size) == -ENOMEM)
 			fail(s, -ENOMEM);
-	} else {
-		blame_held(s, loop);
-		blame_capture(s, loop, ev, &extras, false);
 	}
 	clear_extras(s);
 }
