@@ -84,6 +84,31 @@ static inline void charge_cpu(struct ls_loop_state *s, __u64 now)
 	s->on_since_ns = now;
 }
 
+/*
+ * When the thread really left the CPU, by the scheduler's clock of its CPU time, `exec_ns`. The switch
+ * that we see comes later: a CPU about to idle first looks for work elsewhere (newidle_balance), with
+ * the sleeper's clock stopped. And it may have begun to run before the switch in that we saw: a wake-up
+ * on an idle CPU and the switch share one reading of the clock (rq_clock_skip_update, kernel/sched/).
+ * That time is then its own, not the run queue's. Unknown (0) for the stint in which an iteration began.
+ */
+#define MAX_SEARCH_NS 1000000
+
+static inline __u64 settle_stint(struct ls_loop_state *s, __u64 exec_ns, __u64 now)
+{
+	__u64 ran = exec_ns - s->stint_exec_ns, seen = now - s->stint_since_ns, early;
+
+	if (!s->stint_exec_ns)
+		return now;
+	if (ran > seen) {
+		early = ran - seen < s->stint_queued_ns ? ran - seen : s->stint_queued_ns;
+		s->ledger_ns[LS_RUNQUEUE] -= early;
+		charge(s, LS_CPU, early, 0);
+	} else if (seen - ran < MAX_SEARCH_NS && s->stint_since_ns + ran > s->on_since_ns) {
+		return s->stint_since_ns + ran;
+	}
+	return now;
+}
+
 /* A wake-up this long before the switch was for an earlier sleep that did not come about. */
 #define STALE_WAKEUP_NS 20000
 
@@ -107,10 +132,14 @@ static inline void wake(struct ls_loop_state *s, __u64 now)
 }
 
 /* The thread gets the CPU again. Returns how long it was blocked, 0 when it was not. */
-static inline __u64 enter_cpu(struct ls_loop_state *s, __u64 now)
+static inline __u64 enter_cpu(struct ls_loop_state *s, __u64 exec_ns, __u64 now)
 {
 	__u64 since = s->off_since_ns, woken = s->woken_ns, blocked = 0;
 	__u32 queue = s->throttled ? LS_THROTTLED : LS_RUNQUEUE;
+
+	s->stint_exec_ns = exec_ns;
+	s->stint_since_ns = now;
+	s->stint_queued_ns = 0;
 
 	if (s->off_kind == OFF_PREEMPTED) {
 		charge(s, queue, now - since, 1);
@@ -121,8 +150,10 @@ static inline __u64 enter_cpu(struct ls_loop_state *s, __u64 now)
 			woken = since;
 		blocked = woken - since;
 		charge(s, s->off_cause, blocked, 1);
-		if (now > woken)
+		if (now > woken) {
 			charge(s, queue, now - woken, 1);
+			s->stint_queued_ns = s->throttled ? 0 : now - woken;
+		}
 	}
 	s->off_kind = OFF_NOT;
 	s->off_since_ns = 0;
@@ -148,6 +179,7 @@ static inline void begin_iteration(struct ls_loop_state *s, __u64 now)
 	s->iteration++;
 	s->on_since_ns = now;
 	s->wait_since_ns = 0;
+	s->stint_exec_ns = 0;
 	s->start_ns = now;
 }
 

@@ -206,6 +206,8 @@ struct ls_loop_state {
 	__u64 off_since_ns;  /* when it left the CPU; 0 while running */
 	__u64 woken_ns;	     /* when it was woken after that; 0 not yet */
 	__u64 on_since_ns;   /* CPU time is counted up to here */
+	__u64 stint_since_ns, stint_exec_ns; /* since it got the CPU: our clock, the scheduler's */
+	__u64 stint_queued_ns;		     /* run queue charged just before */
 	__u64 wait_since_ns; /* when it went to sleep in the home wait; 0 awake */
 	__u64 ledger_ns[LS_NR_CAUSES]; /* of the iteration under way */
 	__u32 counts[LS_NR_CAUSES];

@@ -11,6 +11,12 @@ static __always_inline __u32 task_state(struct task_struct *task)
 	return BPF_CORE_READ(task, __state);
 }
 
+/* The scheduler's own clock of the task's CPU time; exact at a switch. */
+static __always_inline __u64 exec_ns(struct task_struct *task)
+{
+	return BPF_CORE_READ(task, se.sum_exec_runtime);
+}
+
 /* The bandwidth controller has taken the CPU from its group. */
 static __always_inline bool is_throttled(struct task_struct *task)
 {
@@ -37,18 +43,8 @@ static __always_inline void leave_mid_iteration(struct ls_loop_state *s, __u32 s
 	struct block block;
 
 	look_at_block(&block, prev, s->tgid, regs, state);
-	leave_cpu(s, OFF_BLOCKED, block.cause, now);
+	leave_cpu(s, OFF_BLOCKED, block.cause, settle_stint(s, exec_ns(prev), now));
 	take_block(s, slot, prev, regs, &block, now);
-}
-
-/* A CPU which is about to idle first looks for work elsewhere (newidle_balance), on behalf of the task
- * that has just gone to sleep. The scheduler has stopped that task's clock already: so must we. Both
- * instants are in rq_clock_task; before Linux 6.12 the idle task has none, and 0 comes back. */
-static __always_inline __u64 searched_ns(struct task_struct *prev, struct task_struct *next)
-{
-	__s64 ns = BPF_CORE_READ(next, se.exec_start) - BPF_CORE_READ(prev, se.exec_start);
-
-	return ns > 0 && ns < 1000000 ? ns : 0;
 }
 
 static __noinline void switch_out(struct ls_thread *t, struct task_struct *prev, bool preempted,
@@ -81,7 +77,7 @@ static __noinline void switch_out(struct ls_thread *t, struct task_struct *prev,
 	} else if (state) {
 		leave_mid_iteration(s, slot, prev, regs, state, now);
 	} else {
-		leave_cpu(s, OFF_PREEMPTED, 0, now);
+		leave_cpu(s, OFF_PREEMPTED, 0, settle_stint(s, exec_ns(prev), now));
 		s->throttled = is_throttled(prev);
 	}
 }
@@ -98,7 +94,7 @@ static __noinline void switch_in(struct ls_thread *t, struct task_struct *next, 
 	s = slot_state(slot);
 	if (!s || s->at_boundary || s->off_kind == OFF_NOT)
 		return;
-	blocked = enter_cpu(s, now);
+	blocked = enter_cpu(s, exec_ns(next), now);
 	if (blocked && s->captured)
 		settle_block(s, slot, next, blocked, now);
 	s->waker_tid = 0;
@@ -112,8 +108,7 @@ int BPF_PROG(on_sched_switch, bool preempt, struct task_struct *prev, struct tas
 	struct ls_thread *in = bpf_task_storage_get(&threads, next, 0, 0);
 
 	if (out)
-		switch_out(out, prev, preempt,
-			   bpf_ktime_get_ns() - (preempt ? 0 : searched_ns(prev, next)));
+		switch_out(out, prev, preempt, bpf_ktime_get_ns());
 	if (in)
 		switch_in(in, next, bpf_ktime_get_ns());
 	return 0;
