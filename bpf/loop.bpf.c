@@ -22,20 +22,12 @@ static __always_inline bool same_wait(const struct ls_home *a, const struct ls_h
 
 /* A loop watches its own wake-up and at least one descriptor more; a poll() on one alone is a
  * blocking read in disguise (urllib3, libpq, the resolver). */
-static __always_inline bool watches_many(const struct ls_home *home, const struct pt_regs *regs)
+static __always_inline bool watches_many(const struct ls_thread *t, const struct ls_home *home,
+					 const struct pt_regs *regs)
 {
-	__u64 words[4] = {};
-	int i, bits = 0;
-
 	if (home->fd >= 0 || cfg_tid)
 		return true;
-	if (call_class(home->nr) == CALL_POLL)
-		return regs->si >= 2;
-	bpf_probe_read_user(words, sizeof(words), (void *)regs->si);
-	for (i = 0; i < 4; i++)
-		if (words[i])
-			bits += words[i] & (words[i] - 1) ? 2 : 1;
-	return bits >= 2;
+	return call_class(home->nr) == CALL_POLL ? regs->si >= 2 : t->select_bits >= 2;
 }
 
 /* Counts this wait among the thread's candidates; returns its index. */
@@ -100,7 +92,7 @@ static __noinline void settle_home(struct ls_thread *t, struct task_struct *task
 	if (!t)
 		return;
 	t->waits++;
-	if (!watches_many(wait, regs))
+	if (!watches_many(t, wait, regs))
 		return;
 	at = note_candidate(t, wait) & (LS_CANDIDATES - 1);
 	if (t->candidates[at].visits < (wait->fd >= 0 ? EPOLL_VISITS : POLL_VISITS))

@@ -36,6 +36,19 @@ static __always_inline void doubt_candidates(struct ls_thread *t, __u64 sp)
 			t->candidates[i].visits = 0;
 }
 
+/* Descriptors that a select() waits for, of the first 256 to be read; 2 stands for more. */
+static __always_inline __u32 count_selected(const struct pt_regs *regs)
+{
+	__u64 words[4] = {};
+	__u32 i, bits = 0;
+
+	bpf_probe_read_user(words, sizeof(words), (void *)regs->si);
+	for (i = 0; i < 4; i++)
+		if (words[i])
+			bits += words[i] & (words[i] - 1) ? 2 : 1;
+	return bits;
+}
+
 static __always_inline void leave_mid_iteration(struct ls_loop_state *s, __u32 slot,
 						struct task_struct *prev, const struct pt_regs *regs,
 						__u32 state, __u64 now)
@@ -57,7 +70,9 @@ static __noinline void switch_out(struct ls_thread *t, struct task_struct *prev,
 	if (!t)
 		return;
 	if (!t->slot) {
-		if (state && !is_wait_call((__s64)regs->orig_ax))
+		if (call_class((__s64)regs->orig_ax) == CALL_SELECT)
+			t->select_bits = count_selected(regs);
+		else if (state && !is_wait_call((__s64)regs->orig_ax))
 			doubt_candidates(t, regs->sp);
 		return;
 	}

@@ -126,12 +126,18 @@ static void scale(struct blames *list, enum ls_cause cause, uint64_t have_ns, ui
 static int balance_cause(struct blames *list, enum ls_cause cause, uint64_t want_ns, uint32_t count)
 {
 	uint64_t have_ns = 0, have_count = 0;
+	struct ls_blame *first = NULL;
 
 	for (size_t i = 0; i < list->nr; i++) {
 		if (list->items[i].cause != cause)
 			continue;
+		first = first ? first : &list->items[i];
 		have_ns += list->items[i].ns;
 		have_count += list->items[i].count;
+	}
+	if (first && !have_ns) { /* the place where it hung when we came */
+		first->ns = want_ns;
+		return 0;
 	}
 	/* Samples tell how CPU time divides, and so do captures that stand for most of the time. */
 	if (have_ns && (cause == LS_CPU || have_ns >= want_ns / 2 || have_ns > want_ns)) {

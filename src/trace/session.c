@@ -415,6 +415,24 @@ static bool is_ongoing(const struct session *s, const struct ls_loop_state *stat
 	return state->tid && state->start_ns && now > state->start_ns && now - state->start_ns >= least;
 }
 
+/*
+ * A thread which hung before we came, and whose stack names no known loop. It is taken for one when
+ * nobody waits on the process's epoll descriptor, no other thread has shown itself as a loop, and it
+ * is the main thread (or the only one).
+ */
+static bool is_likely_loop(const struct session *s, const struct traced_loop *loop)
+{
+	uint32_t nr;
+	const struct ls_loop_state *state = &tracer__states(s->tracer, &nr)[loop->slot];
+
+	if (loop->tid != loop->tgid)
+		return false;
+	for (size_t i = 0; i < s->loops.nr; i++)
+		if (s->loops.items[i]->tgid == loop->tgid && !s->loops.items[i]->suspect)
+			return false;
+	return !targets__waits_on(loop->tgid, state->home.fd);
+}
+
 static void swap_blames(struct blames *a, struct blames *b)
 {
 	struct blames old = *a;
@@ -439,8 +457,7 @@ static void report_ongoing(struct session *s, struct traced_loop *loop,
 	swap_blames(&so_far, &loop->blames);
 	if (state.off_since_ns)
 		blame_current(s, loop, now);
-	if (loop->suspect) {
-		/* Nothing has shown yet that this thread is a loop. */
+	if (loop->suspect && !is_likely_loop(s, loop)) {
 		swap_blames(&so_far, &loop->blames);
 		blames__clear(&so_far);
 		return;

@@ -85,7 +85,6 @@ int targets__seed(struct tracer *t, pid_t pid, pid_t only_tid, struct target_cen
 		free(tids);
 		return -ENOMEM;
 	}
-	census->single_threaded = nr == 1;
 	proc__each_epoll(pid, add_epoll, &epolls);
 	for (i = 0; i < nr && !err; i++) {
 		bool has_fd;
@@ -112,6 +111,21 @@ int targets__seed(struct tracer *t, pid_t pid, pid_t only_tid, struct target_cen
 	free(calls);
 	free(tids);
 	return err;
+}
+
+bool targets__waits_on(pid_t pid, int epfd)
+{
+	struct proc_syscall call;
+	bool has_fd, found = false;
+	pid_t *tids;
+	ssize_t nr = proc__threads(pid, &tids);
+
+	for (ssize_t i = 0; i < nr && !found; i++)
+		found = !proc__syscall(pid, tids[i], &call) && !call.running &&
+			is_wait(call.nr, &has_fd) && has_fd && call.args[0] == (uint64_t)epfd;
+	if (nr >= 0)
+		free(tids);
+	return found;
 }
 
 void targets__describe(pid_t pid, char *buf, size_t size)

@@ -13,11 +13,13 @@ struct target_census {
 	unsigned int waiting;  /* threads in a wait that may be a loop's home */
 	unsigned int suspects; /* threads which may be loops that hang: seeded as such */
 	unsigned int running;  /* threads on a CPU: they may come to a wait yet */
-	bool single_threaded;
 };
 
 /* Gives the tracer a seed for each thread of pid that is worth one, and counts them. 0 or -errno. */
 int targets__seed(struct tracer *t, pid_t pid, pid_t only_tid, struct target_census *census);
+
+/* Does a thread of pid wait on this epoll descriptor now? */
+bool targets__waits_on(pid_t pid, int epfd);
 
 /* What the threads of pid wait in instead: "2 in futex, 1 in clock_nanosleep". */
 void targets__describe(pid_t pid, char *buf, size_t size);
