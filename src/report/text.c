@@ -363,10 +363,22 @@ static void print_sites(struct text *t, const struct ls_loop_summary *s)
 	}
 }
 
+/* Lengths of all iterations, stalls or not. */
+static void print_iterations(struct text *t, const struct ls_loop_summary *s)
+{
+	char p50[32], p90[32], p99[32], max[32];
+
+	line__add(&t->line, PAINT_NONE, "  iteration time  p50 %s  p90 %s  p99 %s  max %s",
+		  names__length(s->p50_ns, p50, sizeof(p50)), names__length(s->p90_ns, p90, sizeof(p90)),
+		  names__length(s->p99_ns, p99, sizeof(p99)), names__length(s->max_ns, max, sizeof(max)));
+	end(t);
+	print_histogram(t, s->histogram);
+}
+
 static void print_loop(struct text *t, const struct ls_loop_summary *s, double seconds)
 {
 	struct line *l = &t->line;
-	char p50[32], p90[32], p99[32], max[32], stalled[32];
+	char stalled[32];
 
 	end(t);
 	line__add(l, PAINT_BOLD, "%s %d", s->loop.comm ? s->loop.comm : "?", s->loop.pid);
@@ -384,11 +396,8 @@ static void print_loop(struct text *t, const struct ls_loop_summary *s, double s
 			  names__length(s->stalled_wall_ns, stalled, sizeof(stalled)),
 			  percent(s->stalled_wall_ns, seconds * 1e9));
 	end(t);
-	line__add(l, PAINT_NONE, "  iteration time  p50 %s  p90 %s  p99 %s  max %s",
-		  names__length(s->p50_ns, p50, sizeof(p50)), names__length(s->p90_ns, p90, sizeof(p90)),
-		  names__length(s->p99_ns, p99, sizeof(p99)), names__length(s->max_ns, max, sizeof(max)));
-	end(t);
-	print_histogram(t, s->histogram);
+	if (s->iterations)
+		print_iterations(t, s);
 	if (!s->stalls)
 		return;
 	line__add(l, PAINT_DIM, "  stalls' time  ");

@@ -6,19 +6,20 @@
 /* Functions of known loops: those which dispatch callbacks, or stand between that and the callback. */
 static const struct known_loop {
 	const char *kind;
-	const char *const dispatchers[12]; /* a trailing '*' matches the rest */
+	const char *runner;	       /* the function which a loop's thread never leaves */
+	const char *const dispatchers[10]; /* a trailing '*' matches the rest */
 } known_loops[] = {
-	{ "redis", { "aeMain", "aeProcessEvents", "aeApiPoll", "connSocketEventHandler", "callHandler" } },
+	{ "redis", "aeMain", { "aeProcessEvents", "aeApiPoll", "connSocketEventHandler", "callHandler" } },
 	{ "nginx",
-	  { "ngx_worker_process_cycle", "ngx_single_process_cycle", "ngx_process_events_and_timers",
-	    "ngx_epoll_process_events", "ngx_event_process_posted", "ngx_event_expire_timers",
-	    "ngx_poll_process_events", "ngx_select_process_events" } },
-	{ "libuv", { "uv_run", "uv__*" } },
-	{ "libevent", { "event_base_loop", "event_base_dispatch", "event_process_active*",
-			"event_persist_closure", "epoll_dispatch", "event_*" } },
-	{ "libev", { "ev_run", "ev_invoke_pending", "epoll_poll" } },
-	{ "glib", { "g_main_loop_run", "g_main_context_*", "g_main_dispatch" } },
-	{ "tokio", { "tokio::runtime::*", "mio::*" } },
+	  "ngx_process_events_and_timers",
+	  { "ngx_worker_process_cycle", "ngx_single_process_cycle", "ngx_epoll_process_events",
+	    "ngx_event_process_posted", "ngx_event_expire_timers", "ngx_poll_process_events",
+	    "ngx_select_process_events" } },
+	{ "libuv", "uv_run", { "uv__*" } },
+	{ "libevent", "event_base_loop", { "event_*", "epoll_dispatch" } },
+	{ "libev", "ev_run", { "ev_invoke_pending", "epoll_poll" } },
+	{ "glib", "g_main_loop_run", { "g_main_context_*", "g_main_dispatch" } },
+	{ "tokio", NULL, { "tokio::runtime::*", "mio::*" } },
 };
 enum { NR_LOOPS = sizeof(known_loops) / sizeof(known_loops[0]) };
 
@@ -34,7 +35,7 @@ static bool is_dispatcher(const struct known_loop *loop, const char *function)
 	for (int i = 0; function && loop->dispatchers[i]; i++)
 		if (matches(loop->dispatchers[i], function))
 			return true;
-	return false;
+	return function && loop->runner && !strcmp(loop->runner, function);
 }
 
 /* The function which the frame is the activation of: the outermost of those inlined into it. */
@@ -103,6 +104,18 @@ const char *dispatch__kind(const struct native_frame *frames, size_t nr)
 	}
 	/* A module says more than the library in it: node rather than libuv. */
 	return kind ? kind : known ? known->kind : NULL;
+}
+
+bool dispatch__runs_loop(const struct native_frame *frames, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++) {
+		const struct ls_frame *f = physical(&frames[i]);
+
+		for (int j = 0; f && f->function && j < NR_LOOPS; j++)
+			if (known_loops[j].runner && !strcmp(known_loops[j].runner, f->function))
+				return true;
+	}
+	return false;
 }
 
 /* Number of frames, from the outer end, which are the same activations, called from the same places. */

@@ -28,6 +28,9 @@ void home_stack__set(struct home_stack *home, const struct native_frame *frames,
 /* "redis", "nginx", "libuv" ... by the names in a loop's stack; NULL when none tells. */
 const char *dispatch__kind(const struct native_frame *frames, size_t nr);
 
+/* A known loop's own function is on the stack: the thread runs a loop, whatever it does now. */
+bool dispatch__runs_loop(const struct native_frame *frames, size_t nr);
+
 /* Index of the frame of the callback that the loop dispatched; -1 when it cannot be told. The frame
  * may be that of the loop itself, where the callback was inlined into it. */
 ssize_t dispatch__site(const struct home_stack *home, const struct native_frame *frames, size_t nr);

@@ -15,14 +15,21 @@
 
 static const char btf_path[] = "/sys/kernel/btf/vmlinux";
 
-/* Parsed once; it is large, and lives as long as the process needs it: features__forget(). */
+static struct btf *types; /* of the kernel: parsed once, and large */
+
 static struct btf *vmlinux_btf(void)
 {
-	static struct btf *btf;
+	if (!types)
+		types = btf__parse_raw(btf_path);
+	if (libbpf_get_error(types))
+		types = NULL;
+	return types;
+}
 
-	if (!btf)
-		btf = btf__parse_raw(btf_path);
-	return libbpf_get_error(btf) ? NULL : btf;
+void features__forget(void)
+{
+	btf__free(types);
+	types = NULL;
 }
 
 bool features__has_btf(void)

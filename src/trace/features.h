@@ -17,6 +17,9 @@ bool features__has_task_regs(void);
 /* CFS bandwidth throttling can be told from other waits for a CPU. */
 bool features__tells_throttling(void);
 
+/* Frees what the probes have read; they read it again when asked again. */
+void features__forget(void);
+
 /* Capabilities that tracing needs and this process lacks, comma-separated; "" when none. */
 void features__missing_caps(char *buf, size_t size);
 

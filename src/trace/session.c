@@ -223,7 +223,7 @@ static void blame_capture(struct session *s, struct traced_loop *loop, const str
 	struct ls_blame blame;
 
 	resolve__blame(&s->resolver, ev, extras, &loop->home, loop->model.kind, live, s->resolved, &blame);
-	if (loop->suspect && dispatch__kind(s->resolved->native, s->resolved->nr_native)) {
+	if (loop->suspect && dispatch__runs_loop(s->resolved->native, s->resolved->nr_native)) {
 		loop->model.kind = dispatch__kind(s->resolved->native, s->resolved->nr_native);
 		loop->suspect = false;
 	}

@@ -162,6 +162,7 @@ static int load(struct tracer *t, const struct tracer_options *o)
 	set_knobs(t, o);
 	set_sizes(t, o);
 	choose_programs(t);
+	features__forget();
 	err = loopstall_bpf__load(t->skel);
 	if (err) {
 		log_err("the kernel refuses the BPF programs: %s; `loopstall doctor` says why",
