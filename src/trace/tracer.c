@@ -22,7 +22,7 @@
 enum { DEFAULT_LOOPS = 256, DEFAULT_RING = 8 << 20, MAX_LINKS = 32 };
 
 /* Run time is counted by the kernel only in windows: counting itself costs 40 ns a run. */
-static const uint64_t stats_every_ns = 10000000000, stats_window_ns = 250000000;
+static const uint64_t stats_every_ns = 1000000000, stats_window_ns = 50000000;
 
 struct stats_window {
 	int fd; /* -1 closed */
