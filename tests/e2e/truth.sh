@@ -1,0 +1,26 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# Stalls of known cause and length: every one is found, none invented, and each is told truly.
+# TRUTH_ITERATIONS (default 250; the full bar is 1000), TRUTH_SEED, and TRUTH_ARGS and TRUTH_LIMITS
+# for slow machines: more arguments to the program and to the comparison.
+. "$(dirname "$0")/lib.sh"
+need_loopstall
+need jq "$PYTHON3"
+n=${TRUTH_ITERATIONS:-250} seed=${TRUTH_SEED:-$(date +%s)}
+read -ra args <<<"${TRUTH_ARGS:-}"
+read -ra limits <<<"${TRUTH_LIMITS:-}"
+
+staller truth --wait-ready --iterations "$n" --seed "$seed" --out "$T/truth.json" \
+	${args[@]+"${args[@]}"}
+truth=$pid
+trace "$truth" -m 10ms -d $((n / 5 + 60))
+sleep 0.2 # some ticks, by which a loop is known
+go
+finish "$truth" $((n / 5 + 60))
+[ "$rc" = 0 ] || fail "truth ends with $rc" "$T/truth.err"
+# The target is gone: the trace ends with its summary.
+finish "$tracer" 10
+[ "$rc" = 0 ] || fail "loopstall ends with $rc" "$T/trace.err"
+say "$n iterations, seed $seed"
+"$PYTHON3" "$ROOT/tests/truth.py" --truth "$T/truth.json" --trace "$T/trace.json" \
+	${limits[@]+"${limits[@]}"} || fail "the trace is not the truth" "$T/trace.err"
