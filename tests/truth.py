@@ -335,6 +335,9 @@ def main(argv=None):
         print("truth.py: cannot compare: %s: %s" % (type(e).__name__, e), file=sys.stderr)
         return 1
     print(comparison.table())
+    stolen_ms = comparison.truth.head.get("stolen_ms", 0)
+    if stolen_ms:
+        print("the hypervisor took %d ms of the CPUs meanwhile" % stolen_ms)
     for what, lines in comparison.examples.items():
         for line in lines[:5]:
             print("  %s: %s" % (what, line))

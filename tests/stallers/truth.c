@@ -398,6 +398,24 @@ static uint64_t run_delay_ns(void)
 	return strtoull(p, NULL, 10);
 }
 
+/*
+ * What a hypervisor has taken from this machine's CPUs so far, 10 ms at a time. The kernel leaves
+ * it out of a thread's CPU time, and a tracer by wall clock cannot: a comparison should know how
+ * much.
+ */
+static long stolen_ms(void)
+{
+	FILE *f = fopen("/proc/stat", "r");
+	long ticks = 0;
+
+	if (!f)
+		return 0;
+	if (fscanf(f, "cpu %*d %*d %*d %*d %*d %*d %*d %ld", &ticks) != 1)
+		ticks = 0;
+	fclose(f);
+	return ticks * 1000 / sysconf(_SC_CLK_TCK);
+}
+
 static void begin(struct iteration *it, uint64_t start_ns)
 {
 	it->start_ns = start_ns;
@@ -517,7 +535,7 @@ static void print_iteration(FILE *f, size_t index, const struct iteration *it)
 	fprintf(f, "}\n");
 }
 
-static int write_truth(void)
+static int write_truth(long stolen)
 {
 	FILE *f = opt.out ? fopen(opt.out, "w") : stdout;
 	size_t i;
@@ -526,9 +544,10 @@ static int write_truth(void)
 		err(1, "%s", opt.out);
 	fprintf(f,
 		"{\"type\":\"truth\",\"pid\":%d,\"tid\":%d,\"seed\":%" PRIu64
-		",\"iterations\":%zu,\"first_ns\":%" PRIu64 ",\"last_ns\":%" PRIu64 "}\n",
+		",\"iterations\":%zu,\"first_ns\":%" PRIu64 ",\"last_ns\":%" PRIu64
+		",\"stolen_ms\":%ld}\n",
 		getpid(), thread_id(), opt.seed, nr_planned, plan[0].start_ns,
-		plan[nr_planned - 1].end_ns);
+		plan[nr_planned - 1].end_ns, stolen);
 	for (i = 0; i < nr_planned; i++)
 		print_iteration(f, i, &plan[i]);
 	return fflush(f) || ferror(f) ? 1 : 0;
@@ -600,6 +619,7 @@ static void parse(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+	long stolen;
 	int ret;
 
 	parse(argc, argv);
@@ -611,8 +631,9 @@ int main(int argc, char **argv)
 		fflush(stdout);
 		await_start();
 	}
+	stolen = stolen_ms();
 	run_loop();
-	ret = write_truth();
+	ret = write_truth(stolen_ms() - stolen);
 	unlink(file_path);
 	return ret;
 }
