@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # Stalls of known cause and length: every one is found, none invented, and each is told truly.
 # TRUTH_ITERATIONS (default 250; the full bar is 1000), TRUTH_SEED, and TRUTH_ARGS and TRUTH_LIMITS
-# for slow machines: more arguments to the program and to the comparison.
+# for slow machines: more arguments to the program and to the comparison. TRUTH_KEEP: a directory for
+# the two files when they differ.
 . "$(dirname "$0")/lib.sh"
 need_loopstall
 need jq "$PYTHON3"
@@ -23,4 +24,7 @@ finish "$tracer" 10
 [ "$rc" = 0 ] || fail "loopstall ends with $rc" "$T/trace.err"
 say "$n iterations, seed $seed"
 "$PYTHON3" "$ROOT/tests/truth.py" --truth "$T/truth.json" --trace "$T/trace.json" \
-	${limits[@]+"${limits[@]}"} || fail "the trace is not the truth" "$T/trace.err"
+	${limits[@]+"${limits[@]}"} || {
+	[ -z "${TRUTH_KEEP:-}" ] || cp "$T/truth.json" "$T/trace.json" "$T/trace.err" "$TRUTH_KEEP"
+	fail "the trace is not the truth" "$T/trace.err"
+}
