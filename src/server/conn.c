@@ -181,11 +181,15 @@ static int measure(struct conn *conn, struct evbuffer *in, size_t added)
 	return status;
 }
 
-/* evhttp counts the body itself, but swallows one that is too large to its end before it says so.
+/* evhttp sees this too, but answers and closes at once: the client, still sending, gets a reset.
  * Small chunks may take several times their content on the wire. */
 static int excess(const struct conn *conn)
 {
-	return conn->head.body_bytes > 8ull * conn->conns->limits.body_bytes ? 413 : 0;
+	uint64_t max = conn->conns->limits.body_bytes;
+
+	if (!conn->head.complete)
+		return 0;
+	return conn->head.content_length > max || conn->head.body_bytes > 8 * max ? 413 : 0;
 }
 
 static void on_input(struct evbuffer *in, const struct evbuffer_cb_info *info, void *arg)
@@ -398,7 +402,6 @@ static int assemble(struct conns *conns)
 	/* Ours come first; these are for requests that were sent ahead. */
 	evhttp_set_max_headers_size(conns->http, limits->head_bytes);
 	evhttp_set_max_body_size(conns->http, limits->body_bytes);
-	evhttp_set_flags(conns->http, EVHTTP_SERVER_LINGERING_CLOSE);
 	evhttp_set_timeout_tv(conns->http, &idle);
 	return 0;
 }

@@ -23,6 +23,17 @@
 
 /* --- answers --------------------------------------------------------------------------------- */
 
+/* The answer to HEAD is that to GET without its body, which evhttp would send. */
+static void cut_body(struct evhttp_request *req)
+{
+	struct evbuffer *body = evhttp_request_get_output_buffer(req);
+	char bytes[24];
+
+	snprintf(bytes, sizeof(bytes), "%zu", evbuffer_get_length(body));
+	evhttp_add_header(evhttp_request_get_output_headers(req), "Content-Length", bytes);
+	evbuffer_drain(body, evbuffer_get_length(body));
+}
+
 /* Sends `status` with what is in the output buffer. */
 static void send_answer(struct app *app, enum route_id route, struct evhttp_request *req,
 			struct conn *conn, int status, const char *type)
@@ -32,6 +43,8 @@ static void send_answer(struct app *app, enum route_id route, struct evhttp_requ
 	evhttp_add_header(headers, "Content-Type", type);
 	if (status == 503)
 		evhttp_add_header(headers, "Retry-After", "1");
+	if (evhttp_request_get_command(req) == EVHTTP_REQ_HEAD)
+		cut_body(req);
 	app->metrics.answers[route][status]++;
 	conn__reply(conn, req);
 	evhttp_send_reply(req, status, http__phrase(status), NULL);
@@ -72,10 +85,12 @@ bool request__admit(const struct binding *binding, struct evhttp_request *req)
 	int status = http__check(req);
 
 	conn__begin(conn);
-	if (status)
+	if (status) {
 		evhttp_add_header(evhttp_request_get_output_headers(req), "Connection", "close");
-	else
+		req->major = req->minor = 1; /* the answer does not repeat a nonsensical version */
+	} else {
 		status = method_error(binding->route, req);
+	}
 	if (status)
 		send_error(binding->app, binding->route->id, req, conn, status);
 	return !status;
