@@ -82,6 +82,13 @@ $(B)/tests/%: tests/%.c $(LIB_OBJS)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -Itests $(LDFLAGS) $< $(LIB_OBJS) $(LDLIBS) -lcmocka -o $@
 
+SERVER_LIB_OBJS := $(filter-out $(B)/src/server/main.o,$(SERVER_OBJS))
+
+$(B)/tests/test_server_%: tests/test_server_%.c $(SERVER_LIB_OBJS)
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $< $(SERVER_LIB_OBJS) $(SERVER_LDLIBS) -lcmocka -o $@
+
 # The stallers are targets, built as distributions build: optimised, no frame pointers.
 $(B)/stallers/%: tests/stallers/%.c
 	$(call say,CC,$@)
