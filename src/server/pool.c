@@ -191,7 +191,8 @@ int pool__submit(struct pool *pool, struct job *job)
 	atomic_init(&job->cancelled, JOB_WANTED);
 
 	pthread_mutex_lock(&pool->lock);
-	if (pool->nr_waiting >= pool->capacity || pool->stopping) {
+	/* A thread that is idle will take one from the queue, however long it needs to wake up. */
+	if (pool->nr_waiting + pool->nr_running >= pool->capacity + pool->nr_threads) {
 		err = -EAGAIN;
 		pool->stats.rejected++;
 	} else {
