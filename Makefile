@@ -89,6 +89,11 @@ $(B)/tests/test_server_%: tests/test_server_%.c $(SERVER_LIB_OBJS)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $< $(SERVER_LIB_OBJS) $(SERVER_LDLIBS) -lcmocka -o $@
 
+$(B)/bench/server_%: tests/bench/server_%.c $(SERVER_LIB_OBJS)
+	$(call say,BENCH,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $< $(SERVER_LIB_OBJS) $(SERVER_LDLIBS) -o $@
+
 # The stallers are targets, built as distributions build: optimised, no frame pointers.
 $(B)/stallers/%: tests/stallers/%.c
 	$(call say,CC,$@)

@@ -18,6 +18,7 @@
 #include "server/log.h"
 #include "server/routes.h"
 
+#define JOB_NICE       10 /* the loop's few microseconds come before a job's milliseconds */
 #define RESULTS_A_TURN 64 /* then the other descriptors of the loop have theirs */
 #define LINE_MAX_BYTES 8192
 #define HEAD_MAX_BYTES 32768
@@ -68,7 +69,8 @@ static struct pool *make_pool(struct app *app, const char *name, unsigned int th
 {
 	struct pool_options options = { .name = name,
 					.threads = threads,
-					.capacity = app->options->queue };
+					.capacity = app->options->queue,
+					.nice = JOB_NICE };
 	struct pool *pool = pool__new(&options);
 
 	if (!pool)
@@ -85,11 +87,13 @@ static int make_pools(struct app *app)
 	const struct options *o = app->options;
 	struct cpu_pool_options cpu = { .workers = o->cpu_workers,
 					.capacity = o->queue,
+					.nice = JOB_NICE,
 					.max_bytes = o->max_body_bytes,
 					.max_run_ns = o->deadline_ns };
 
 	app->io = make_pool(app, "io", o->io_threads, &app->io_done);
-	if (!app->io)
+	app->disk = make_pool(app, "disk", o->disk_threads, &app->disk_done);
+	if (!app->io || !app->disk)
 		return -errno;
 	if (o->cpu_threads)
 		app->cpu_threads = make_pool(app, "cpu", o->cpu_workers, &app->cpu_done);
@@ -117,7 +121,7 @@ static int make_work(struct app *app)
 /* As many connections as descriptors allow, besides those that the pools need. */
 static struct conn_limits make_limits(const struct options *o)
 {
-	unsigned int others = 160 + 5 * o->io_threads + 4 * o->cpu_workers;
+	unsigned int others = 160 + 5 * o->io_threads + o->disk_threads + 4 * o->cpu_workers;
 	struct rlimit fds = { 1024, 1024 };
 	struct conn_limits limits = { .max = o->max_connections,
 				      .line_bytes = LINE_MAX_BYTES,
@@ -223,12 +227,14 @@ static void take_apart(struct app *app)
 		evhttp_free(app->http); /* clients still there are gone, and their jobs cancelled */
 	upstream__stop(app->upstream);  /* and calls to it end */
 	pool__free(app->io);
+	pool__free(app->disk);
 	pool__free(app->cpu_threads);
 	cpu_pool__free(app->cpu);
 	conns__free(app->conns);
 	routes__free(app->routes);
 	db__close(app->db);
 	free_event(app->io_done);
+	free_event(app->disk_done);
 	free_event(app->cpu_done);
 	free_event(app->on_term);
 	free_event(app->on_int);

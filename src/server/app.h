@@ -19,10 +19,11 @@ struct app {
 	struct event_base *base;
 	struct evhttp *http;
 	struct conns *conns;
-	struct pool *io;           /* threads that block */
+	struct pool *io;           /* threads that wait for others */
+	struct pool *disk;         /* threads that write */
 	struct pool *cpu_threads;  /* one of these two computes */
 	struct cpu_pool *cpu;
-	struct event *io_done, *cpu_done, *on_term, *on_int, *drain_limit;
+	struct event *io_done, *disk_done, *cpu_done, *on_term, *on_int, *drain_limit;
 	struct routes *routes;
 	struct db *db;             /* slot 0 is the loop's, slot n + 1 I/O thread n's */
 	struct upstream *upstream; /* NULL when --upstream names another */

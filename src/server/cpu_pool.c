@@ -326,18 +326,21 @@ static void on_spawner(evutil_socket_t fd, short what, void *arg)
 
 /* --- the pool -------------------------------------------------------------------------------- */
 
-static int assemble(struct cpu_pool *pool, unsigned int workers)
+static int assemble(struct cpu_pool *pool, const struct cpu_pool_options *options)
 {
-	struct pool_options options = { .name = "spawner", .threads = 1, .capacity = workers };
+	struct pool_options spawner = { .name = "spawner",
+					.threads = 1,
+					.capacity = options->workers,
+					.nice = options->nice }; /* workers inherit it */
 
-	pool->spawner = pool__new(&options);
+	pool->spawner = pool__new(&spawner);
 	if (!pool->spawner)
 		return -errno;
 	pool->spawned = event_new(pool->base, pool__fd(pool->spawner), EV_READ | EV_PERSIST,
 				  on_spawner, pool);
 	if (!pool->spawned || event_add(pool->spawned, NULL))
 		return -ENOMEM;
-	for (; pool->nr_workers < workers; pool->nr_workers++) {
+	for (; pool->nr_workers < options->workers; pool->nr_workers++) {
 		struct worker *w = &pool->workers[pool->nr_workers];
 
 		w->pool = pool;
@@ -363,7 +366,7 @@ struct cpu_pool *cpu_pool__new(struct event_base *base, const struct cpu_pool_op
 	pool->capacity = options->capacity;
 	pool->max_bytes = options->max_bytes;
 	pool->max_run_ns = options->max_run_ns;
-	err = assemble(pool, options->workers);
+	err = assemble(pool, options);
 	if (!err)
 		return pool;
 	cpu_pool__free(pool);

@@ -24,6 +24,7 @@ struct evbuffer;
 struct cpu_pool_options {
 	unsigned int workers;  /* at least 1 */
 	unsigned int capacity; /* jobs that may wait, besides those that run */
+	int nice;              /* of the workers: above 0, the loop comes first */
 	uint32_t max_bytes;    /* of a job's input; results may be somewhat larger */
 	uint64_t max_run_ns;   /* a worker that takes longer hangs, and is killed */
 };

@@ -28,6 +28,7 @@ struct db {
 	pthread_cond_t changed;
 	bool stopping, running;
 	pthread_t releaser;
+	const char *dir;
 	unsigned int nr_slots;
 	struct slot slots[];
 };
@@ -87,6 +88,17 @@ static int fill(sqlite3 *handle)
 	return sqlite3_exec(handle, text, NULL, NULL, NULL) == SQLITE_OK ? 0 : -EIO;
 }
 
+static void close_slot(struct slot *slot)
+{
+	sqlite3_finalize(slot->count);
+	sqlite3_close(slot->reader);
+	sqlite3_close(slot->writer);
+	if (slot->path[0])
+		unlink(slot->path);
+	*slot = (struct slot){ 0 };
+}
+
+/* On the slot's own thread, at its first query. */
 static int open_slot(struct slot *slot, const char *dir, unsigned int index)
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX;
@@ -99,18 +111,11 @@ static int open_slot(struct slot *slot, const char *dir, unsigned int index)
 	    fill(slot->writer) ||
 	    sqlite3_open_v2(slot->path, &slot->reader, flags, NULL) != SQLITE_OK ||
 	    sqlite3_prepare_v2(slot->reader, "SELECT count(*) FROM note", -1, &slot->count, NULL) !=
-		    SQLITE_OK)
+		    SQLITE_OK) {
+		close_slot(slot);
 		return -EIO;
+	}
 	return 0;
-}
-
-static void close_slot(struct slot *slot)
-{
-	sqlite3_finalize(slot->count);
-	sqlite3_close(slot->reader);
-	sqlite3_close(slot->writer);
-	if (slot->path[0])
-		unlink(slot->path);
 }
 
 static int start_releaser(struct db *db)
@@ -132,16 +137,15 @@ static int start_releaser(struct db *db)
 struct db *db__open(const char *dir, unsigned int nr_slots)
 {
 	struct db *db = calloc(1, sizeof(*db) + nr_slots * sizeof(db->slots[0]));
-	int err = 0;
+	int err;
 
 	if (!db)
 		return NULL;
+	db->dir = dir;
+	db->nr_slots = nr_slots;
 	pthread_mutex_init(&db->lock, NULL);
 	pthread_cond_init(&db->changed, NULL);
-	while (!err && db->nr_slots < nr_slots) {
-		err = open_slot(&db->slots[db->nr_slots], dir, db->nr_slots);
-		db->nr_slots++; /* even when it failed: db__close() then sees it */
-	}
+	err = open_slot(&db->slots[0], dir, 0);
 	if (!err)
 		err = start_releaser(db);
 	if (!err)
@@ -195,11 +199,14 @@ int db_query(struct db *db, unsigned int index, uint32_t ms, uint64_t deadline_n
 {
 	struct slot *slot = &db->slots[index];
 	uint64_t now = now_ns();
-	int rc, err;
+	int rc, err = 0;
 
 	if (now >= deadline_ns)
 		return -ETIMEDOUT;
-	err = take_lock(db, slot, ms);
+	if (!slot->count)
+		err = open_slot(slot, db->dir, index);
+	if (!err)
+		err = take_lock(db, slot, ms);
 	if (err)
 		return err;
 

@@ -13,7 +13,10 @@
 
 struct db;
 
-/* Makes slots 0 .. nr_slots-1 with their files in `dir`. NULL with errno set. */
+/*
+ * Slots 0 .. nr_slots-1, with their files in `dir` (borrowed). Slot 0 is opened now, to find out
+ * whether it can be; the others by their first query. NULL with errno set.
+ */
 struct db *db__open(const char *dir, unsigned int nr_slots);
 /* No query may be under way. Removes the files. NULL is fine. */
 void db__close(struct db *db);

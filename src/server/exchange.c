@@ -291,11 +291,21 @@ void exchange__to_workers(struct exchange *x, void (*finish)(struct exchange *x)
 		exchange__refuse(x, 503);
 }
 
+/* libevent's clock is coarse, and its timers up to 4 ms early. */
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
+	struct exchange *x = arg;
+	uint64_t now = now_ns();
+	struct timeval rest = { 0 };
+
 	(void)fd;
 	(void)what;
-	come_back(arg, 0);
+	if (now >= x->due_ns) {
+		come_back(x, 0);
+		return;
+	}
+	rest = ns_to_timeval(x->due_ns - now + NS_PER_MS);
+	evtimer_add(x->timer, &rest);
 }
 
 void exchange__to_timer(struct exchange *x, uint64_t ns, void (*finish)(struct exchange *x))
@@ -308,6 +318,7 @@ void exchange__to_timer(struct exchange *x, uint64_t ns, void (*finish)(struct e
 		return;
 	}
 	x->finish = finish;
+	x->due_ns = now_ns() + ns;
 	x->place = ON_TIMER;
 	conn__watch(x->conn, on_gone, x);
 }

@@ -52,6 +52,7 @@ struct exchange {
 	struct event *timer;
 	enum { NOWHERE, ON_THREADS, ON_WORKERS, ON_TIMER } place;
 	struct pool *pool; /* ON_THREADS: which */
+	uint64_t due_ns;   /* ON_TIMER: not before */
 	struct cpu_job job;
 	void (*work)(struct exchange *x);
 	void (*finish)(struct exchange *x);

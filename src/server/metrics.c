@@ -22,24 +22,32 @@ const char *route_name(enum route_id id)
 struct view {
 	const char *name;
 	const struct job_stats *stats;
-	unsigned int queued, running, capacity;
+	unsigned int queued, running;
 };
 
-static unsigned int view_pools(struct app *app, struct view views[2])
+#define NR_POOLS 3
+
+static struct view view_threads(const char *name, struct pool *pool)
 {
-	views[0].name = "io";
-	views[0].stats = pool__stats(app->io);
-	pool__depth(app->io, &views[0].queued, &views[0].running);
-	views[1].name = "cpu";
-	if (app->cpu) {
-		views[1].stats = cpu_pool__stats(app->cpu);
-		cpu_pool__depth(app->cpu, &views[1].queued, &views[1].running);
-	} else {
-		views[1].stats = pool__stats(app->cpu_threads);
-		pool__depth(app->cpu_threads, &views[1].queued, &views[1].running);
-	}
-	views[0].capacity = views[1].capacity = app->options->queue;
-	return 2;
+	struct view view = { .name = name, .stats = pool__stats(pool) };
+
+	pool__depth(pool, &view.queued, &view.running);
+	return view;
+}
+
+static struct view view_workers(const char *name, const struct cpu_pool *pool)
+{
+	struct view view = { .name = name, .stats = cpu_pool__stats(pool) };
+
+	cpu_pool__depth(pool, &view.queued, &view.running);
+	return view;
+}
+
+static void view_pools(const struct app *app, struct view views[NR_POOLS])
+{
+	views[0] = view_threads("io", app->io);
+	views[1] = view_threads("disk", app->disk);
+	views[2] = app->cpu ? view_workers("cpu", app->cpu) : view_threads("cpu", app->cpu_threads);
 }
 
 static void head(struct evbuffer *out, const char *name, const char *type, const char *help)
@@ -101,26 +109,26 @@ static void render_connections(const struct app *app, struct evbuffer *out)
 	evbuffer_add_printf(out, "offload_clients_gone_total %llu\n", (unsigned long long)c->gone);
 }
 
-static void render_depths(struct evbuffer *out, const struct view *views, unsigned int n)
+static void render_depths(const struct app *app, struct evbuffer *out, const struct view *views)
 {
 	head(out, "queue_depth", "gauge", "Jobs that wait.");
-	for (unsigned int i = 0; i < n; i++)
+	for (unsigned int i = 0; i < NR_POOLS; i++)
 		evbuffer_add_printf(out, "offload_queue_depth{pool=\"%s\"} %u\n", views[i].name,
 				    views[i].queued);
 	head(out, "queue_capacity", "gauge", "Jobs that may wait.");
-	for (unsigned int i = 0; i < n; i++)
+	for (unsigned int i = 0; i < NR_POOLS; i++)
 		evbuffer_add_printf(out, "offload_queue_capacity{pool=\"%s\"} %u\n", views[i].name,
-				    views[i].capacity);
+				    app->options->queue);
 	head(out, "jobs_running", "gauge", "Jobs that run.");
-	for (unsigned int i = 0; i < n; i++)
+	for (unsigned int i = 0; i < NR_POOLS; i++)
 		evbuffer_add_printf(out, "offload_jobs_running{pool=\"%s\"} %u\n", views[i].name,
 				    views[i].running);
 }
 
-static void render_jobs(struct evbuffer *out, const struct view *views, unsigned int n)
+static void render_jobs(struct evbuffer *out, const struct view *views)
 {
 	head(out, "jobs_total", "counter", "Jobs by how they ended.");
-	for (unsigned int i = 0; i < n; i++) {
+	for (unsigned int i = 0; i < NR_POOLS; i++) {
 		const struct job_stats *s = views[i].stats;
 		const struct {
 			const char *name;
@@ -138,10 +146,10 @@ static void render_jobs(struct evbuffer *out, const struct view *views, unsigned
 					    (unsigned long long)ends[k].n);
 	}
 	head(out, "job_wait_seconds", "histogram", "From submission to start.");
-	for (unsigned int i = 0; i < n; i++)
+	for (unsigned int i = 0; i < NR_POOLS; i++)
 		histogram(out, "job_wait_seconds", views[i].name, &views[i].stats->wait);
 	head(out, "job_run_seconds", "histogram", "From start to end.");
-	for (unsigned int i = 0; i < n; i++)
+	for (unsigned int i = 0; i < NR_POOLS; i++)
 		histogram(out, "job_run_seconds", views[i].name, &views[i].stats->run);
 }
 
@@ -160,14 +168,14 @@ static void render_workers(const struct app *app, struct evbuffer *out)
 			    (unsigned long long)replaced);
 }
 
-void metrics__render(struct app *app, struct evbuffer *out)
+void metrics__render(const struct app *app, struct evbuffer *out)
 {
-	struct view views[2];
-	unsigned int n = view_pools(app, views);
+	struct view views[NR_POOLS];
 
+	view_pools(app, views);
 	render_requests(app, out);
 	render_connections(app, out);
-	render_depths(out, views, n);
-	render_jobs(out, views, n);
+	render_depths(app, out, views);
+	render_jobs(out, views);
 	render_workers(app, out);
 }

@@ -28,6 +28,6 @@ struct metrics {
 };
 
 const char *route_name(enum route_id id);
-void metrics__render(struct app *app, struct evbuffer *out);
+void metrics__render(const struct app *app, struct evbuffer *out);
 
 #endif

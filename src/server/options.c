@@ -26,7 +26,8 @@ static const char usage[] =
 	"  --middleware auth           a blocking check before every route\n"
 	"  --upstream HOST:PORT        what /external calls (a slow service of its own)\n"
 	"  --cpu-pool processes|threads  where /encode computes when offloaded (processes)\n"
-	"  --io-threads N              threads for blocking I/O (16)\n"
+	"  --io-threads N              threads that wait, for /external and /db (64)\n"
+	"  --disk-threads N            threads that write, for /file: few serve a disk best (4)\n"
 	"  --cpu-workers N             processes or threads for CPU work (one a CPU)\n"
 	"  --queue N                   jobs that may wait for each pool (256)\n"
 	"  --deadline TIME             from request to answer, then 504 (5s)\n"
@@ -49,6 +50,7 @@ enum flag {
 	FLAG_UPSTREAM,
 	FLAG_CPU_POOL,
 	FLAG_IO_THREADS,
+	FLAG_DISK_THREADS,
 	FLAG_CPU_WORKERS,
 	FLAG_QUEUE,
 	FLAG_DEADLINE,
@@ -68,6 +70,7 @@ static const struct option flags[] = {
 	{ "upstream", required_argument, NULL, FLAG_UPSTREAM },
 	{ "cpu-pool", required_argument, NULL, FLAG_CPU_POOL },
 	{ "io-threads", required_argument, NULL, FLAG_IO_THREADS },
+	{ "disk-threads", required_argument, NULL, FLAG_DISK_THREADS },
 	{ "cpu-workers", required_argument, NULL, FLAG_CPU_WORKERS },
 	{ "queue", required_argument, NULL, FLAG_QUEUE },
 	{ "deadline", required_argument, NULL, FLAG_DEADLINE },
@@ -203,6 +206,8 @@ static int set_numbers(struct options *o, int flag, const char *value)
 	switch (flag) {
 	case FLAG_IO_THREADS:
 		return parse_count(value, 1, 256, &o->io_threads);
+	case FLAG_DISK_THREADS:
+		return parse_count(value, 1, 256, &o->disk_threads);
 	case FLAG_CPU_WORKERS:
 		return parse_count(value, 1, 256, &o->cpu_workers);
 	case FLAG_QUEUE:
@@ -262,7 +267,8 @@ static void set_defaults(struct options *o)
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
 	*o = (struct options){
-		.io_threads = 16,
+		.io_threads = 64,
+		.disk_threads = 4,
 		.cpu_workers = cpus > 0 && cpus <= 256 ? (unsigned int)cpus : 1,
 		.queue = 256,
 		.max_connections = 16384,

@@ -18,7 +18,7 @@ struct options {
 	bool mode_given, mode_offload; /* --mode; offload already reflects it */
 	bool auth;                /* --middleware auth */
 	bool cpu_threads;         /* --cpu-pool threads */
-	unsigned int io_threads, cpu_workers, queue;
+	unsigned int io_threads, disk_threads, cpu_workers, queue;
 	unsigned int max_connections;
 	uint32_t max_body_bytes;
 	uint64_t deadline_ns, request_timeout_ns, idle_timeout_ns, drain_timeout_ns;

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "server/clock.h"
@@ -28,7 +29,7 @@ struct pool {
 	struct job_list waiting, finished;
 	unsigned int nr_waiting, nr_running, capacity;
 	bool stopping;
-	int eventfd;
+	int eventfd, nice;
 	char name[12]; /* with "-NN" it fits the 15 bytes of a thread's name */
 	struct job_stats stats;
 	unsigned int nr_threads;
@@ -87,6 +88,8 @@ static void *thread_main(void *arg)
 	struct job *job;
 	bool tell;
 
+	/* Of this thread alone, on Linux. It may be refused, and then they all are equal. */
+	setpriority(PRIO_PROCESS, 0, pool->nice);
 	pthread_mutex_lock(&pool->lock);
 	while ((job = take(pool, self->index))) {
 		pthread_mutex_unlock(&pool->lock);
@@ -142,6 +145,7 @@ struct pool *pool__new(const struct pool_options *options)
 	TAILQ_INIT(&pool->waiting);
 	TAILQ_INIT(&pool->finished);
 	pool->capacity = options->capacity;
+	pool->nice = options->nice;
 	snprintf(pool->name, sizeof(pool->name), "%s", options->name);
 
 	pool->eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

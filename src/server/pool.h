@@ -20,6 +20,7 @@ struct pool_options {
 	const char *name;      /* thread names are NAME-0, NAME-1, ...; copied */
 	unsigned int threads;  /* at least 1 */
 	unsigned int capacity; /* jobs that may wait, besides those that run */
+	int nice;              /* of its threads: above 0, the loop comes first */
 };
 
 /* NULL with errno set. The threads take no signals: those stay with the loop. */

@@ -192,7 +192,7 @@ static void handle_file(struct evhttp_request *req, void *binding)
 	if (!x)
 		return;
 	if (exchange__offloads(x, WORK_FILE)) {
-		exchange__to_threads(x, x->app->io, do_file, exchange__answer);
+		exchange__to_threads(x, x->app->disk, do_file, exchange__answer);
 		return;
 	}
 	do_file(x); /* the loop waits for the disk */

@@ -2,6 +2,7 @@
 """Back-pressure, deadlines, clients that go, workers that crash or hang."""
 import os
 import signal
+import tempfile
 import time
 import unittest
 import zlib
@@ -74,6 +75,7 @@ class Queue(unittest.TestCase):
                     s.sendall(b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % path.encode())
                     time.sleep(0.03)
             server.wait_metric(IO_RUNNING, 0)
+            server.wait_metric('offload_jobs_running{pool="disk"}', 0)
             self.assertEqual(server.get("/db?ms=1")[0], 200)
 
     def test_fast_is_not_held_up_by_full_pools(self):
@@ -125,8 +127,9 @@ class Workers(unittest.TestCase):
             self.check_works(server)
 
     def test_workers_end_with_a_server_that_was_killed(self):
-        server = Server("--cpu-workers", "2", status=-signal.SIGKILL)
-        with server:
+        with tempfile.TemporaryDirectory() as left_behind, \
+                Server("--cpu-workers", "2", "--data-dir", left_behind,
+                       status=-signal.SIGKILL) as server:
             wait_for(lambda: server.metric("offload_workers") == 2, "two workers")
             workers = server.workers()
             os.kill(workers[0], signal.SIGSTOP)
