@@ -106,5 +106,24 @@ $(B)/stallers/%: tests/stallers/%.c
 test: all $(TESTS) $(STALLERS) ## unit tests, then end-to-end tests on real processes (root)
 	$(Q)tests/run.sh $(TESTS)
 
+# --- fuzzing: each tests/fuzz/fuzz_NAME.c for FUZZ_SECONDS, from tests/fuzz/corpus/fuzz_NAME ---
+FUZZ_SECONDS ?= 20
+FUZZERS  := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_CC   = $(CLANG) -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
+
+$(B)/fuzz/fuzz_server_%: tests/fuzz/fuzz_server_%.c $(SERVER_SRCS) $(wildcard src/server/*.h)
+	$(call say,FUZZ,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(FUZZ_CC) $(filter-out -MMD -MP,$(CFLAGS)) $< $(filter-out src/server/main.c,$(SERVER_SRCS)) \
+		$(SERVER_LDLIBS) -o $@
+
+$(B)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(SRCS) $(B)/loopstall.skel.h
+	$(call say,FUZZ,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(FUZZ_CC) $(filter-out -MMD -MP,$(CFLAGS)) -Itests $< $(filter-out src/main.c,$(SRCS)) $(LDLIBS) -o $@
+
+fuzz: $(FUZZERS) ## run every fuzz target for FUZZ_SECONDS (20)
+	$(Q)tests/fuzz/run.sh $(FUZZ_SECONDS) $(FUZZERS)
+
 clean: ## remove what was built
 	rm -rf $(B)
