@@ -89,6 +89,18 @@ $(B)/tests/%: tests/%.c $(LIB_OBJS)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -Itests $(LDFLAGS) $< $(LIB_OBJS) $(LDLIBS) -lcmocka -o $@
 
+SERVER_LIB_OBJS := $(filter-out $(B)/src/server/main.o,$(SERVER_OBJS))
+
+$(B)/tests/test_server_%: tests/test_server_%.c $(SERVER_LIB_OBJS)
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $< $(SERVER_LIB_OBJS) $(SERVER_LDLIBS) -lcmocka -o $@
+
+$(B)/bench/server_%: tests/bench/server_%.c $(SERVER_LIB_OBJS)
+	$(call say,BENCH,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $< $(SERVER_LIB_OBJS) $(SERVER_LDLIBS) -o $@
+
 # The stallers are targets, built as distributions build: optimised, no frame pointers.
 $(B)/stallers/%: tests/stallers/%.c
 	$(call say,CC,$@)
@@ -100,6 +112,25 @@ $(B)/stallers/%: tests/stallers/%.c
 # --- tests -----------------------------------------------------------------------------------
 test: all $(TESTS) $(STALLERS) ## unit tests, then end-to-end tests on real processes (root)
 	$(Q)tests/run.sh $(TESTS)
+
+# --- fuzzing: each tests/fuzz/fuzz_NAME.c for FUZZ_SECONDS, from tests/fuzz/corpus/fuzz_NAME ---
+FUZZ_SECONDS ?= 20
+FUZZERS  := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_CC   = $(CLANG) -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
+
+$(B)/fuzz/fuzz_server_%: tests/fuzz/fuzz_server_%.c $(SERVER_SRCS) $(wildcard src/server/*.h)
+	$(call say,FUZZ,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(FUZZ_CC) $(filter-out -MMD -MP,$(CFLAGS)) $< $(filter-out src/server/main.c,$(SERVER_SRCS)) \
+		$(SERVER_LDLIBS) -o $@
+
+$(B)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(SRCS) $(B)/loopstall.skel.h
+	$(call say,FUZZ,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(FUZZ_CC) $(filter-out -MMD -MP,$(CFLAGS)) -Itests $< $(filter-out src/main.c,$(SRCS)) $(LDLIBS) -o $@
+
+fuzz: $(FUZZERS) ## run every fuzz target for FUZZ_SECONDS (20)
+	$(Q)tests/fuzz/run.sh $(FUZZ_SECONDS) $(FUZZERS)
 
 clean: ## remove what was built
 	rm -rf $(B)

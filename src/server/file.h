@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* The disk work: a file written and made durable. Any thread. */
+#ifndef SERVER_FILE_H
+#define SERVER_FILE_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+/*
+ * Writes `kb` KiB to a new file in `dir`, waits until the disk has them, and removes the file. 0 or
+ * -errno; -ECANCELED soon after `cancelled` (may be NULL) is no longer 0.
+ */
+int file_store(const char *dir, uint32_t kb, const atomic_int *cancelled);
+
+#endif

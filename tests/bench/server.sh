@@ -1,0 +1,156 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# tests/bench/server.sh [routes|fast|bare|connections]...: what offload-server's pools are worth. All without arguments.
+#   routes       each route inline and offloaded, at concurrency 1 and 50, side by side
+#   fast         /fast beside a load on each slow route, offloaded: p99 must stay below 5 ms
+#   bare         /fast against the least evhttp server with the same answer: at least 90 % of it
+#   connections  10,000 kept-alive connections: within 300 MB
+# BENCH_SECONDS (3) is the length of one run. Exits 1 when a bound is missed, 77 without hey or wrk.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+export PATH=$PWD/build:$PATH
+seconds=${BENCH_SECONDS:-3}
+for tool in hey wrk; do
+	command -v $tool >/dev/null || { echo "needs $tool (make deps)"; exit 77; }
+done
+work=$(mktemp -d)
+pids=()
+missed=0
+
+cleanup() {
+	[ ${#pids[@]} = 0 ] || kill "${pids[@]}" 2>/dev/null
+	wait
+	rm -rf "$work"
+}
+trap cleanup EXIT
+
+start() { # start FLAG...: a server on a free port; sets $pid and $url
+	offload-server --listen 127.0.0.1:0 "$@" 2>"$work/log" &
+	pid=$!
+	pids+=("$pid")
+	while ! url=$(grep -om1 'http://[0-9.:]*' "$work/log"); do
+		kill -0 "$pid" || exit 1
+		sleep 0.05
+	done
+}
+
+stop() { # stop PID
+	kill "$1"
+	wait "$1"
+	pids=("${pids[@]/$1/}")
+	read -ra pids <<<"${pids[*]}"
+}
+
+head -c 100000 /bin/bash >"$work/body"
+# The arguments of hey for a route.
+request() { # request URL ROUTE
+	case $2 in
+	/encode) echo -m POST -D "$work/body" "$1$2" ;;
+	*) echo "$1$2" ;;
+	esac
+}
+
+# One run's "p50 p95 p99 requests/s", times in ms.
+load() { # load CONCURRENCY HEY-ARGUMENT...
+	local concurrency=$1
+	shift
+	hey -z "${seconds}s" -c "$concurrency" "$@" | awk '
+		/Requests\/sec/ { rate = $2 }
+		/50% in/ { p50 = $3 } /95% in/ { p95 = $3 } /99% in/ { p99 = $3 }
+		END { printf "%.1f %.1f %.1f %.0f", p50 * 1000, p95 * 1000, p99 * 1000, rate }'
+}
+
+slow_routes="/external?ms=20 /db?ms=20 /sleep?ms=20 /file?kb=1024 /encode"
+
+bench_routes() {
+	local inline offload inline_url offload_url inline_pid offload_pid
+	start --mode inline
+	inline_url=$url inline_pid=$pid
+	start --mode offload
+	offload_url=$url offload_pid=$pid
+	printf '%-16s %4s | %8s %8s %8s %8s | %8s %8s %8s %8s\n' route conc \
+		p50 p95 p99 req/s p50 p95 p99 req/s
+	printf '%-16s %4s | %-35s | %-35s\n' '' '' '  inline (ms)' '  offload (ms)'
+	for route in /fast $slow_routes; do
+		for concurrency in 1 50; do
+			# shellcheck disable=SC2046 # arguments
+			inline=$(load $concurrency $(request "$inline_url" "$route"))
+			# shellcheck disable=SC2046
+			offload=$(load $concurrency $(request "$offload_url" "$route"))
+			# shellcheck disable=SC2086 # four numbers each
+			printf '%-16s %4s | %8s %8s %8s %8s | %8s %8s %8s %8s\n' \
+				"$route" $concurrency $inline $offload
+		done
+	done
+	stop "$inline_pid"
+	stop "$offload_pid"
+}
+
+bench_fast() {
+	local beside p99
+	start --mode offload
+	printf '/fast at 200/s beside 50 clients of %-16s %8s %8s %8s\n' '' p50 p95 p99
+	for route in $slow_routes; do
+		# shellcheck disable=SC2046
+		nice hey -z $((seconds + 1))s -c 50 $(request "$url" "$route") >/dev/null &
+		beside=$!
+		sleep 0.5
+		read -r p50 p95 p99 _ < <(load 2 -q 100 "$url/fast")
+		wait $beside
+		printf '%-52s %8s %8s %8s\n' "$route" "$p50" "$p95" "$p99"
+		awk -v p99="$p99" 'BEGIN { exit !(p99 >= 5) }' && { echo "  missed: 5 ms"; missed=1; }
+	done
+	stop "$pid"
+}
+
+bench_bare() {
+	local port=18971 bare_pid ratio
+	make -s build/bench/server_bare || exit 1
+	build/bench/server_bare $port &
+	bare_pid=$!
+	pids+=("$bare_pid")
+	start --mode offload
+	rate() { wrk -t1 -c50 -d"${seconds}s" "$1/fast" | awk '/Requests\/sec/ { print $2 }'; }
+	rate "$url" >/dev/null # warm
+	for _ in 1 2 3 4 5; do # in pairs, so that a change of the machine's mood meets both
+		echo "$(rate "http://127.0.0.1:$port") $(rate "$url")"
+	done >"$work/pairs"
+	awk '{ printf "bare %d/s, offload-server %d/s: %.0f %%\n", $1, $2, 100 * $2 / $1 }' "$work/pairs"
+	ratio=$(awk '{ print 100 * $2 / $1 }' "$work/pairs" | sort -n | sed -n 3p)
+	printf 'median of the pairs: %.0f %%\n' "$ratio"
+	awk -v r="$ratio" 'BEGIN { exit !(r < 90) }' && { echo "  missed: 90 %"; missed=1; }
+	stop "$pid"
+	stop "$bare_pid"
+}
+
+bench_connections() {
+	local rss_mb
+	start --mode offload
+	"${PYTHON3:-/usr/bin/python3}" - "${url##*:}" "$pid" >"$work/rss" <<-'PYTHON' || { missed=1; return; }
+		import resource, socket, sys
+		port, pid = map(int, sys.argv[1:])
+		resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+		held = []
+		for i in range(10000):
+		    s = socket.create_connection(("127.0.0.1", port))
+		    s.sendall(b"GET /fast HTTP/1.1\r\nHost: x\r\n\r\n")
+		    held.append(s)
+		for again in False, True: # each has been used twice
+		    for s in held:
+		        assert b"200 OK" in s.recv(4096)
+		        if not again:
+		            s.sendall(b"GET /fast HTTP/1.1\r\nHost: x\r\n\r\n")
+		with open(f"/proc/{pid}/status") as status:
+		    print(next(int(line.split()[1]) for line in status if line.startswith("VmRSS")) // 1024)
+	PYTHON
+	rss_mb=$(cat "$work/rss")
+	echo "10,000 kept-alive connections: $rss_mb MB"
+	[ "$rss_mb" -le 300 ] || { echo "  missed: 300 MB"; missed=1; }
+	stop "$pid"
+}
+
+[ $# -gt 0 ] || set -- routes fast bare connections
+for part; do
+	"bench_$part"
+done
+exit $missed
