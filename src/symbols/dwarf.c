@@ -5,14 +5,13 @@
  * of functions around an address is walked here, from the unit down: dwarf_getscopes gives the
  * scopes of the inlined function's definition instead of its callers.
  *
- * Debug information can be large, hostile or both: there are bounds on what is decompressed, on the
- * length of a line program, and on time (BUDGET_NS); after a few overruns the file is used no more.
+ * Debug information can be large, hostile or both: there are bounds on what is decompressed and on
+ * the length of a line program, and the guard's on time and memory.
  */
 #include <dwarf.h>
-#include <fcntl.h>
+#include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <elfutils/libdw.h>
@@ -20,18 +19,17 @@
 
 #include "symbols/demangle.h"
 #include "symbols/dwarf.h"
+#include "symbols/elffile.h"
+#include "symbols/guard.h"
 #include "symbols/maps.h"
 #include "symbols/strings.h"
 
 enum {
-	MAX_SECTIONS = 65536,
 	MAX_INFLATED_BYTES = 96 << 20,    /* compressed sections come into memory whole */
 	MAX_LINE_PROGRAM_BYTES = 1 << 20, /* one row a byte at worst, of 64 bytes in memory */
 	MAX_RANGES = 1 << 20,
 	MAX_DEPTH = 64,
 	MAX_CHAIN = 32,
-	MAX_OVERRUNS = 3,
-	BUDGET_NS = 200 * 1000 * 1000,
 };
 
 struct unit_range {
@@ -46,41 +44,14 @@ struct dwarf_file {
 	struct unit_range *ranges;
 	size_t nr_ranges, max_ranges;
 	bool indexed;
-	unsigned int overruns;
-	uint64_t deadline_ns;
+	bool broken; /* libdw left it half-changed when memory ran out */
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
-
-static Elf_Scn *find_section(Elf *elf, const char *wanted, GElf_Shdr *shdr)
-{
-	Elf_Scn *scn = NULL;
-	const char *name;
-	size_t strings;
-
-	if (elf_getshdrstrndx(elf, &strings))
-		return NULL;
-	for (int i = 0; i < MAX_SECTIONS && (scn = elf_nextscn(elf, scn)); i++) {
-		if (!gelf_getshdr(scn, shdr) || shdr->sh_type == SHT_NOBITS)
-			continue;
-		name = elf_strptr(elf, strings, shdr->sh_name);
-		if (name && !strcmp(name, wanted))
-			return scn;
-	}
-	return NULL;
-}
 
 bool dwarf__present(Elf *elf)
 {
 	GElf_Shdr shdr;
 
-	return find_section(elf, ".debug_info", &shdr) != NULL;
+	return elffile__named(elf, ".debug_info", &shdr) != NULL;
 }
 
 /* Old-style .zdebug sections tell their size only inside: files with them are left alone. */
@@ -91,7 +62,7 @@ static bool inflates_within_bounds(Elf *elf)
 	GElf_Shdr shdr;
 	GElf_Chdr chdr;
 
-	for (int i = 0; i < MAX_SECTIONS && (scn = elf_nextscn(elf, scn)); i++) {
+	while ((scn = elf_nextscn(elf, scn))) {
 		if (!gelf_getshdr(scn, &shdr) || !(shdr.sh_flags & SHF_COMPRESSED))
 			continue;
 		if (!gelf_getchdr(scn, &chdr) || chdr.ch_size > MAX_INFLATED_BYTES)
@@ -127,13 +98,21 @@ static bool open_alt(struct dwarf_file *d)
 	fd = maps__open_regular(path);
 	if (fd < 0)
 		return false;
-	d->alt_elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
+	d->alt_elf = elffile__begin(fd, NULL, 0);
 	close(fd);
 	if (d->alt_elf && inflates_within_bounds(d->alt_elf))
 		d->alt = dwarf_begin_elf(d->alt_elf, DWARF_C_READ, NULL);
 	if (d->alt)
 		dwarf_setalt(d->dwarf, d->alt);
 	return d->alt != NULL;
+}
+
+static jmp_buf out_of_memory;
+
+/* libdw calls this where it cannot go on, and exits if it returns. */
+static __attribute__((noreturn)) void on_out_of_memory(void)
+{
+	longjmp(out_of_memory, 1);
 }
 
 struct dwarf_file *dwarf__open(int fd)
@@ -144,13 +123,16 @@ struct dwarf_file *dwarf__open(int fd)
 
 	if (!d)
 		return NULL;
-	d->elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
+	d->elf = elffile__begin(fd, NULL, 0);
 	if (!d->elf || !inflates_within_bounds(d->elf))
 		goto fail;
 	d->dwarf = dwarf_begin_elf(d->elf, DWARF_C_READ, NULL);
 	if (!d->dwarf || !open_alt(d))
 		goto fail;
-	lines = find_section(d->elf, ".debug_line", &shdr);
+	dwarf_new_oom_handler(d->dwarf, on_out_of_memory);
+	if (d->alt)
+		dwarf_new_oom_handler(d->alt, on_out_of_memory);
+	lines = elffile__named(d->elf, ".debug_line", &shdr);
 	d->lines = lines ? elf_getdata(lines, NULL) : NULL;
 	return d;
 fail:
@@ -160,7 +142,7 @@ fail:
 
 void dwarf__close(struct dwarf_file *d)
 {
-	if (!d)
+	if (!d || d->broken) /* then it leaks, which is safe */
 		return;
 	dwarf_end(d->dwarf);
 	dwarf_end(d->alt);
@@ -168,15 +150,6 @@ void dwarf__close(struct dwarf_file *d)
 	elf_end(d->alt_elf);
 	free(d->ranges);
 	free(d);
-}
-
-static bool out_of_time(struct dwarf_file *d)
-{
-	if (!d->deadline_ns || now_ns() < d->deadline_ns)
-		return d->deadline_ns == 0;
-	d->deadline_ns = 0;
-	d->overruns++;
-	return true;
 }
 
 /* --- units ------------------------------------------------------------------------------------ */
@@ -207,7 +180,7 @@ static bool add_unit(struct dwarf_file *d, Dwarf_Die *unit)
 	while ((at = dwarf_ranges(unit, at, &base, &low, &high)) > 0) {
 		if (low && low < high && !add_range(d, low, high, dwarf_dieoffset(unit)))
 			return false;
-		if (out_of_time(d))
+		if (guard__expired())
 			return false;
 	}
 	return true;
@@ -223,7 +196,7 @@ static void index_units(struct dwarf_file *d)
 	while (dwarf_get_units(d->dwarf, cu, &cu, NULL, &type, &unit, NULL) == 0) {
 		if (type != DW_UT_type && type != DW_UT_split_type && !add_unit(d, &unit))
 			return;
-		if (out_of_time(d))
+		if (guard__expired())
 			return;
 	}
 }
@@ -279,8 +252,7 @@ static bool is_container(int tag)
 	}
 }
 
-static void find_chain(struct dwarf_file *d, Dwarf_Die *parent, uint64_t vaddr, struct chain *chain,
-		       unsigned int depth)
+static void find_chain(Dwarf_Die *parent, uint64_t vaddr, struct chain *chain, unsigned int depth)
 {
 	unsigned int before = chain->n;
 	Dwarf_Die die;
@@ -289,18 +261,18 @@ static void find_chain(struct dwarf_file *d, Dwarf_Die *parent, uint64_t vaddr, 
 	if (depth >= MAX_DEPTH || dwarf_child(parent, &die) != 0)
 		return;
 	do {
-		if (out_of_time(d))
+		if (guard__expired())
 			return;
 		tag = dwarf_tag(&die);
 		if (is_container(tag)) {
-			find_chain(d, &die, vaddr, chain, depth + 1);
+			find_chain(&die, vaddr, chain, depth + 1);
 			if (chain->n > before)
 				return;
 		} else if (is_scope(tag) && dwarf_haspc(&die, vaddr) > 0) {
 			if ((tag == DW_TAG_subprogram || tag == DW_TAG_inlined_subroutine) &&
 			    chain->n < MAX_CHAIN)
 				chain->dies[chain->n++] = die;
-			find_chain(d, &die, vaddr, chain, depth + 1);
+			find_chain(&die, vaddr, chain, depth + 1);
 			return;
 		}
 	} while (dwarf_siblingof(&die, &die) == 0);
@@ -422,19 +394,21 @@ static void set_call_line(const struct dwarf_file *d, struct strings *pool, Dwar
 	frame->line = (uint32_t)line;
 }
 
-size_t dwarf__frames(struct dwarf_file *d, struct strings *pool, uint64_t vaddr,
-		     struct ls_frame *frames, size_t max)
+bool dwarf__broken(const struct dwarf_file *d)
+{
+	return d->broken;
+}
+
+static size_t find_frames(struct dwarf_file *d, struct strings *pool, uint64_t vaddr,
+			  struct ls_frame *frames, size_t max)
 {
 	struct chain chain = {.n = 0};
 	Dwarf_Die unit;
 	size_t n = 0;
 
-	if (d->overruns >= MAX_OVERRUNS || !max)
-		return 0;
-	d->deadline_ns = now_ns() + BUDGET_NS;
 	if (!find_unit(d, vaddr, &unit))
 		return 0;
-	find_chain(d, &unit, vaddr, &chain, 0);
+	find_chain(&unit, vaddr, &chain, 0);
 	memset(frames, 0, max * sizeof(*frames));
 	set_line(d, pool, &unit, vaddr, &frames[0]);
 	for (unsigned int i = chain.n; i > 0; i--, n++) {
@@ -446,4 +420,16 @@ size_t dwarf__frames(struct dwarf_file *d, struct strings *pool, uint64_t vaddr,
 			set_call_line(d, pool, &unit, &chain.dies[i - 1], &frames[n + 1]);
 	}
 	return n ? n : 1;
+}
+
+size_t dwarf__frames(struct dwarf_file *d, struct strings *pool, uint64_t vaddr,
+		     struct ls_frame *frames, size_t max)
+{
+	if (d->broken || !max)
+		return 0;
+	if (setjmp(out_of_memory)) {
+		d->broken = true;
+		return 0;
+	}
+	return find_frames(d, pool, vaddr, frames, max);
 }

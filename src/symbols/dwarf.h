@@ -20,6 +20,9 @@ bool dwarf__present(Elf *elf);
 struct dwarf_file *dwarf__open(int fd);
 void dwarf__close(struct dwarf_file *d);
 
+/* Memory ran out inside libdw: it cannot be used any more. */
+bool dwarf__broken(const struct dwarf_file *d);
+
 /*
  * Function, file, line and inlined of each frame at `vaddr`, innermost first, at most `max`; how
  * many, 0 if no unit covers it. function is NULL where DWARF gives no name.

@@ -11,12 +11,13 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "symbols/elffile.h"
 #include "symbols/elfsym.h"
+#include "symbols/guard.h"
 
 enum {
-	MAX_SYMBOLS = 8 << 20, /* a browser with all its symbols has 2 million */
-	MAX_SECTIONS = 65536,
-	NAME_MAX_BYTES = 16 << 10,
+	MAX_SYMBOLS = 4 << 20, /* a browser with all its symbols has 2 million */
+	NAME_MAX_BYTES = 4096,
 	DROP_BYTES = 1 << 20, /* tables larger than this do not stay in memory after a scan */
 };
 
@@ -35,20 +36,10 @@ static Elf64_Sym sym_at(const struct table *t, size_t i)
 	return sym;
 }
 
-static Elf_Scn *find_section(Elf *elf, uint32_t type, GElf_Shdr *shdr)
-{
-	Elf_Scn *scn = NULL;
-
-	for (int i = 0; i < MAX_SECTIONS && (scn = elf_nextscn(elf, scn)); i++)
-		if (gelf_getshdr(scn, shdr) && shdr->sh_type == type)
-			return scn;
-	return NULL;
-}
-
 static bool load_table(Elf *elf, uint32_t type, struct table *table)
 {
 	GElf_Shdr shdr, names_shdr;
-	Elf_Scn *scn = find_section(elf, type, &shdr), *names;
+	Elf_Scn *scn = elffile__typed(elf, type, &shdr), *names;
 	Elf_Data *data, *names_data;
 
 	if (!scn || shdr.sh_entsize != sizeof(Elf64_Sym) || shdr.sh_flags & SHF_COMPRESSED)
@@ -180,6 +171,8 @@ static const char *scan(Elf *elf, const struct table *t, uint64_t vaddr)
 	Elf64_Sym sym;
 
 	for (size_t i = 0; i < t->nr_syms; i++) {
+		if (i % 256 == 255 && guard__expired())
+			return NULL;
 		sym = sym_at(t, i);
 		consider(t, &sym, vaddr, &m);
 	}
@@ -209,7 +202,7 @@ static Elf_Scn *find_plt(Elf *elf, uint64_t vaddr, GElf_Shdr *shdr)
 
 	if (elf_getshdrstrndx(elf, &strings))
 		return NULL;
-	for (int i = 0; i < MAX_SECTIONS && (scn = elf_nextscn(elf, scn)); i++) {
+	while ((scn = elf_nextscn(elf, scn))) {
 		if (!gelf_getshdr(scn, shdr) || shdr->sh_type != SHT_PROGBITS ||
 		    vaddr < shdr->sh_addr || vaddr - shdr->sh_addr >= shdr->sh_size)
 			continue;
@@ -267,7 +260,7 @@ static const char *find_relocation(Elf *elf, uint64_t slot)
 
 	if (!load_table(elf, SHT_DYNSYM, &t))
 		return NULL;
-	for (int n = 0; n < MAX_SECTIONS && (scn = elf_nextscn(elf, scn)); n++) {
+	while ((scn = elf_nextscn(elf, scn))) {
 		if (!gelf_getshdr(scn, &shdr) || shdr.sh_type != SHT_RELA ||
 		    shdr.sh_flags & SHF_COMPRESSED || !relocation_at(scn, slot, &i))
 			continue;

@@ -5,8 +5,7 @@
 
 #include "symbols/frames.h"
 
-/* A target that calls from ever new addresses shall not fill our memory: about 4 MB a file. */
-enum { FIRST_SLOTS = 64, MAX_LISTS = 32768 };
+enum { FIRST_SLOTS = 64 };
 
 static struct frame_list **find_slot(struct frame_list **slots, size_t nr_slots, uint64_t key)
 {
@@ -46,7 +45,7 @@ const struct frame_list *frames__add(struct frame_cache *cache, uint64_t key,
 {
 	struct frame_list *list;
 
-	if (cache->nr_lists >= MAX_LISTS || !make_room(cache))
+	if ((cache->left && !*cache->left) || !make_room(cache))
 		return NULL;
 	list = malloc(sizeof(*list) + nr_frames * sizeof(*frames));
 	if (!list)
@@ -56,6 +55,8 @@ const struct frame_list *frames__add(struct frame_cache *cache, uint64_t key,
 	memcpy(list->frames, frames, nr_frames * sizeof(*frames));
 	*find_slot(cache->slots, cache->nr_slots, key) = list;
 	cache->nr_lists++;
+	if (cache->left)
+		--*cache->left;
 	return list;
 }
 
@@ -64,5 +65,7 @@ void frames__clear(struct frame_cache *cache)
 	for (size_t i = 0; i < cache->nr_slots; i++)
 		free(cache->slots[i]);
 	free(cache->slots);
-	*cache = (struct frame_cache){.slots = NULL};
+	if (cache->left)
+		*cache->left += cache->nr_lists;
+	*cache = (struct frame_cache){.left = cache->left};
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Frames already named, by address: a hash table which only grows, up to a bound. */
+/* Frames already named, by address: a hash table up to a bound. */
 #ifndef LS_SYMBOLS_FRAMES_H
 #define LS_SYMBOLS_FRAMES_H
 
@@ -17,6 +17,7 @@ struct frame_list {
 struct frame_cache {
 	struct frame_list **slots;
 	size_t nr_slots, nr_lists;
+	size_t *left; /* how many lists all caches that share it may still add; NULL no bound */
 };
 
 /* NULL: not there. */
@@ -27,6 +28,7 @@ const struct frame_list *frames__find(const struct frame_cache *cache, uint64_t 
 const struct frame_list *frames__add(struct frame_cache *cache, uint64_t key,
 				     const struct ls_frame *frames, size_t nr_frames);
 
+/* Frees all lists; `left` stays. */
 void frames__clear(struct frame_cache *cache);
 
 #endif

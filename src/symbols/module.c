@@ -15,7 +15,10 @@
 
 #include "symbols/demangle.h"
 #include "symbols/dwarf.h"
+#include "symbols/elffile.h"
 #include "symbols/elfsym.h"
+#include "symbols/guard.h"
+#include "symbols/minidebug.h"
 #include "symbols/maps.h"
 #include "symbols/module.h"
 #include "symbols/strings.h"
@@ -24,7 +27,9 @@ enum {
 	MAX_PHDRS = 1024,
 	MAX_INLINED = 16,
 	MAX_BUILD_ID = 64,
-	MAX_CRC_BYTES = 256 << 20, /* half a second's work */
+	MAX_OVERRUNS = 3,
+	MAX_DWARF_FDS =
+		256, /* files with debug information at one time; 1024 descriptors are usual */
 };
 
 static bool is_libc_path(const char *path)
@@ -55,27 +60,39 @@ static void read_segments(struct module *m)
 	}
 }
 
-/* Only little-endian ELF64: the symbol reader depends on it. */
-static Elf *begin_elf(int fd, void *image, size_t bytes)
-{
-	Elf *elf = fd >= 0 ? elf_begin(fd, ELF_C_READ_MMAP, NULL) : elf_memory(image, bytes);
-	const char *ident = elf && elf_kind(elf) == ELF_K_ELF ? elf_getident(elf, NULL) : NULL;
-
-	if (ident && ident[EI_CLASS] == ELFCLASS64 && ident[EI_DATA] == ELFDATA2LSB) {
-		elf_cntl(elf, ELF_C_FDDONE);
-		return elf;
-	}
-	elf_end(elf);
-	return NULL;
-}
-
 static void read_elf(struct module *m)
 {
 	GElf_Ehdr ehdr;
 
 	read_segments(m);
 	if (gelf_getehdr(m->elf, &ehdr) && ehdr.e_machine == EM_X86_64)
-		m->cfi = dwarf_getcfi_elf(m->elf);
+		m->cfi.cfi = dwarf_getcfi_elf(m->elf);
+}
+
+static unsigned int nr_dwarf_fds;
+
+/* Takes `fd`: kept if there is debug information behind it, to open that again and again. */
+static void keep_dwarf_fd(struct module *m, Elf *elf, int fd)
+{
+	if (fd < 0)
+		return;
+	if (!elf || m->dwarf_fd >= 0 || nr_dwarf_fds == MAX_DWARF_FDS || !dwarf__present(elf)) {
+		close(fd);
+		return;
+	}
+	m->dwarf_fd = fd;
+	nr_dwarf_fds++;
+}
+
+static void close_dwarf(struct module *m)
+{
+	dwarf__close(m->dwarf);
+	m->dwarf = NULL;
+	if (m->dwarf_fd < 0)
+		return;
+	close(m->dwarf_fd);
+	m->dwarf_fd = -1;
+	nr_dwarf_fds--;
 }
 
 struct module *module__open(const char *path, int fd, void *image, size_t image_bytes)
@@ -89,17 +106,15 @@ struct module *module__open(const char *path, int fd, void *image, size_t image_
 		return NULL;
 	}
 	m->path = path;
+	m->anywhere = (struct ls_frame){.kind = LS_FRAME_NATIVE, .module = path};
 	m->is_libc = is_libc_path(path);
 	m->image = image;
 	m->dwarf_fd = -1;
 	if (fd >= 0 || image)
-		m->elf = begin_elf(fd, image, image_bytes);
+		m->elf = elffile__begin(fd, image, image_bytes);
 	if (m->elf)
 		read_elf(m);
-	if (m->elf && fd >= 0 && dwarf__present(m->elf))
-		m->dwarf_fd = fd;
-	else if (fd >= 0)
-		close(fd);
+	keep_dwarf_fd(m, m->elf, fd);
 	return m;
 }
 
@@ -107,14 +122,14 @@ void module__free(struct module *m)
 {
 	if (!m)
 		return;
-	dwarf__close(m->dwarf);
-	if (m->cfi)
-		dwarf_cfi_end(m->cfi);
+	close_dwarf(m);
+	if (m->cfi.cfi)
+		dwarf_cfi_end(m->cfi.cfi);
 	elf_end(m->debug);
+	elf_end(m->mini);
 	elf_end(m->elf);
-	if (m->dwarf_fd >= 0)
-		close(m->dwarf_fd);
 	frames__clear(&m->frames);
+	free(m->mini_image);
 	free(m->image);
 	free(m);
 }
@@ -158,7 +173,7 @@ static bool has_crc(int fd, GElf_Word crc)
 	off_t at = 0;
 	ssize_t n;
 
-	while ((n = pread(fd, buf, sizeof(buf), at)) > 0 && at < MAX_CRC_BYTES) {
+	while ((n = pread(fd, buf, sizeof(buf), at)) > 0 && !guard__expired()) {
 		sum = crc32(sum, buf, (uInt)n);
 		at += n;
 	}
@@ -171,17 +186,14 @@ static bool take_debug(struct module *m, const struct wanted *w, int fd)
 
 	if (fd < 0)
 		return false;
-	elf = begin_elf(fd, NULL, 0);
+	elf = elffile__begin(fd, NULL, 0);
 	if (!elf || !(w->id_bytes ? has_id(elf, w) : has_crc(fd, w->crc))) {
 		elf_end(elf);
 		close(fd);
 		return false;
 	}
 	m->debug = elf;
-	if (m->dwarf_fd < 0 && dwarf__present(elf))
-		m->dwarf_fd = fd;
-	else
-		close(fd);
+	keep_dwarf_fd(m, elf, fd);
 	return true;
 }
 
@@ -222,6 +234,16 @@ static void find_by_link(struct module *m, const struct wanted *w)
 	}
 }
 
+/* MiniDebugInfo, as Fedora's binaries have it: an ELF file with a .symtab, compressed by xz. */
+static void read_mini(struct module *m)
+{
+	size_t bytes;
+
+	m->mini_image = minidebug__inflate(m->elf, &bytes);
+	if (m->mini_image)
+		m->mini = elffile__begin(-1, m->mini_image, bytes);
+}
+
 void module__find_debug(struct module *m, pid_t via)
 {
 	struct wanted w = {.via = via};
@@ -241,6 +263,8 @@ void module__find_debug(struct module *m, pid_t via)
 	w.link = dwelf_elf_gnu_debuglink(m->elf, &w.crc);
 	if (!find_by_id(m, &w) && w.link)
 		find_by_link(m, &w);
+	if (!m->debug)
+		read_mini(m);
 }
 
 /* --- names ------------------------------------------------------------------------------------ */
@@ -257,6 +281,8 @@ static const char *symbol_name(struct module *m, struct strings *pool, uint64_t 
 
 	if (!name && m->debug)
 		name = elfsym__find(m->debug, SHT_SYMTAB, vaddr);
+	if (!name && m->mini)
+		name = elfsym__find(m->mini, SHT_SYMTAB, vaddr);
 	if (!name)
 		name = elfsym__find(m->elf, SHT_DYNSYM, vaddr);
 	if (name)
@@ -265,45 +291,58 @@ static const char *symbol_name(struct module *m, struct strings *pool, uint64_t 
 	return name ? strings__printf(pool, "%s@plt", demangle(pool, name)) : NULL;
 }
 
+static size_t debug_frames(struct module *m, struct strings *pool, uint64_t vaddr,
+			   struct ls_frame *frames)
+{
+	size_t n;
+
+	if (m->dwarf_fd < 0)
+		return 0;
+	if (!m->dwarf)
+		m->dwarf = dwarf__open(m->dwarf_fd);
+	n = m->dwarf ? dwarf__frames(m->dwarf, pool, vaddr, frames, MAX_INLINED) : 0;
+	if (!m->dwarf || dwarf__broken(m->dwarf))
+		close_dwarf(m);
+	return n;
+}
+
 static size_t describe(struct module *m, struct strings *pool, uint64_t vaddr,
 		       struct ls_frame frames[MAX_INLINED])
 {
-	const char *name;
+	const char *name = NULL;
 	size_t n = 0;
 
-	if (!m->dwarf && m->dwarf_fd >= 0) {
-		m->dwarf = dwarf__open(m->dwarf_fd);
-		if (!m->dwarf) {
-			close(m->dwarf_fd);
-			m->dwarf_fd = -1;
-		}
+	if (m->overruns < MAX_OVERRUNS) {
+		guard__enter();
+		n = debug_frames(m, pool, vaddr, frames);
+		name = m->elf ? symbol_name(m, pool, vaddr) : NULL;
+		if (guard__leave())
+			m->overruns++;
 	}
-	if (m->dwarf)
-		n = dwarf__frames(m->dwarf, pool, vaddr, frames, MAX_INLINED);
-	if (!n) {
-		memset(&frames[0], 0, sizeof(frames[0]));
-		n = 1;
-	}
-	name = m->elf ? symbol_name(m, pool, vaddr) : NULL;
+	if (!n)
+		memset(&frames[n++], 0, sizeof(frames[0]));
 	if (name) /* what callers call it: read, where DWARF says __GI___libc_read */
 		frames[n - 1].function = name;
 	return n;
 }
 
-const struct frame_list *module__frames(struct module *m, struct strings *pool, uint64_t vaddr)
+const struct ls_frame *module__frames(struct module *m, struct strings *pool, uint64_t vaddr,
+				      size_t *nr_frames)
 {
 	const struct frame_list *list = frames__find(&m->frames, vaddr);
 	struct ls_frame frames[MAX_INLINED];
 	size_t n;
 
-	if (list)
-		return list;
-	n = describe(m, pool, vaddr, frames);
-	for (size_t i = 0; i < n; i++) {
-		frames[i].kind = LS_FRAME_NATIVE;
-		frames[i].module = m->path;
-		frames[i].has_offset = true;
-		frames[i].offset = vaddr;
+	if (!list) {
+		n = describe(m, pool, vaddr, frames);
+		for (size_t i = 0; i < n; i++) {
+			frames[i].kind = LS_FRAME_NATIVE;
+			frames[i].module = m->path;
+			frames[i].has_offset = true;
+			frames[i].offset = vaddr;
+		}
+		list = frames__add(&m->frames, vaddr, frames, n);
 	}
-	return frames__add(&m->frames, vaddr, frames, n);
+	*nr_frames = list ? list->nr_frames : 1;
+	return list ? list->frames : &m->anywhere;
 }

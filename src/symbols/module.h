@@ -12,10 +12,10 @@
 #include <sys/types.h>
 #include <time.h>
 
-#include <elfutils/libdw.h>
 #include <gelf.h>
 
 #include "symbols/frames.h"
+#include "symbols/unwind.h"
 
 struct strings;
 struct dwarf_file;
@@ -29,7 +29,6 @@ struct module_segment {
 struct module {
 	struct module *next; /* the symbolizer's list */
 	unsigned int refs;   /* processes that map it */
-	uint32_t id;         /* never given twice */
 	const char *path;    /* as the target sees it; pooled */
 	bool is_libc;
 
@@ -39,16 +38,20 @@ struct module {
 	off_t size;
 	struct timespec mtime;
 
-	void *image;  /* the vdso's bytes */
-	Elf *elf;     /* NULL: not an ELF file that can be read */
-	Elf *debug;   /* separate debug file */
+	void *image; /* the vdso's bytes */
+	Elf *elf;    /* NULL: not an ELF file that can be read */
+	Elf *debug;  /* separate debug file */
+	Elf *mini;   /* .gnu_debugdata: the symbols that stripping took away */
+	void *mini_image;
 	int dwarf_fd; /* of the file that has debug information; -1 none */
 	struct module_segment segments[MODULE_MAX_SEGMENTS];
 	unsigned int nr_segments;
-	Dwarf_CFI *cfi; /* NULL: none, or not for this machine */
+	struct unwind_cfi cfi; /* none, if it is not for this machine */
 	struct dwarf_file *dwarf;
 	bool debug_tried;
 	struct frame_cache frames; /* by virtual address */
+	struct ls_frame anywhere;  /* the frame when the cache is full: only the module */
+	unsigned int overruns;     /* addresses whose names took too long */
 };
 
 /* What is read from `fd` or, if that is -1, from `image` (which malloc gave). Takes both. `path` is
@@ -65,8 +68,9 @@ void module__find_debug(struct module *m, pid_t via);
 /* Frees what the debug information takes in memory; it comes back when it is needed. */
 void module__drop_dwarf(struct module *m);
 
-/* The frames at `vaddr`, innermost inlined function first, at least one; valid until module__free.
- * NULL: no memory, or the cache is full. */
-const struct frame_list *module__frames(struct module *m, struct strings *pool, uint64_t vaddr);
+/* The frames at `vaddr`, innermost inlined function first, at least one; valid until the cache of
+ * frames is cleared. */
+const struct ls_frame *module__frames(struct module *m, struct strings *pool, uint64_t vaddr,
+				      size_t *nr_frames);
 
 #endif

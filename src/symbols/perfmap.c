@@ -428,7 +428,7 @@ const struct ls_frame *perfmap__find(struct perfmap *map, struct strings *pool, 
 	return e ? frame_of(map, pool, e) : NULL;
 }
 
-struct perfmap *perfmap__new(pid_t pid)
+struct perfmap *perfmap__new(pid_t pid, size_t *frames_left)
 {
 	struct perfmap *map = calloc(1, sizeof(*map));
 
@@ -436,7 +436,13 @@ struct perfmap *perfmap__new(pid_t pid)
 		return NULL;
 	map->pid = pid;
 	map->fd = -1;
+	map->frames.left = frames_left;
 	return map;
+}
+
+void perfmap__trim(struct perfmap *map)
+{
+	frames__clear(&map->frames);
 }
 
 void perfmap__free(struct perfmap *map)

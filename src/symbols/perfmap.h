@@ -16,8 +16,10 @@
 struct strings;
 struct perfmap;
 
-struct perfmap *perfmap__new(pid_t pid); /* NULL: errno. Opens nothing yet. */
+/* Opens nothing yet. *frames_left: how many frames it may make (frames.h). NULL: errno. */
+struct perfmap *perfmap__new(pid_t pid, size_t *frames_left);
 void perfmap__free(struct perfmap *map);
+void perfmap__trim(struct perfmap *map); /* frees the frames, which will be made again */
 
 /* The frame of the generated code at `addr`: a later entry of the file replaces all those it
  * overlaps. Valid until perfmap__free. NULL: no name. */

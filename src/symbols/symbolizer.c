@@ -28,7 +28,8 @@
 
 enum {
 	MAX_MAPPINGS = 16384, /* executable ones; a JVM with everything has hundreds */
-	MAX_MODULES = 4096,
+	MAX_MODULES = 1024,
+	MAX_FRAME_LISTS = 65536, /* addresses named; about 9 MB */
 	MAX_VDSO_BYTES = 64 << 10,
 	MAX_DWARF_BYTES = 24 << 20, /* held by libdw before all of it is dropped */
 	REFRESH_NS = 1000 * 1000 * 1000,
@@ -63,11 +64,12 @@ struct symbolizer {
 	struct process *processes;
 	struct module *modules;
 	size_t nr_modules;
-	uint32_t last_module_id;
+	uint32_t last_cfi_id;
 	struct unwind_cache *rules;
 	struct kallsyms *kallsyms;
 	bool kallsyms_tried;
 	size_t dwarf_bytes; /* heap taken while names were looked up in debug information */
+	size_t frames_left;
 	uint64_t total, symbolized;
 };
 
@@ -142,7 +144,8 @@ static struct module *get_module(struct symbolizer *s, const struct stat *st, co
 	m = module__open(path, fd, image, (size_t)st->st_size);
 	if (!m)
 		return NULL;
-	m->id = ++s->last_module_id;
+	m->cfi.id = ++s->last_cfi_id;
+	m->frames.left = &s->frames_left;
 	m->dev = st->st_dev;
 	m->ino = st->st_ino;
 	m->size = st->st_size;
@@ -204,13 +207,10 @@ static struct module *get_file(struct symbolizer *s, struct process *p, const st
 	return get_module(s, &st, shown_path(s, map->path), fd, NULL);
 }
 
-static struct module *resolve(struct symbolizer *s, struct process *p, struct mapping *map)
+static struct module *open_mapped(struct symbolizer *s, struct process *p, struct mapping *map)
 {
 	struct module *m = NULL;
 
-	if (map->tried)
-		return map->module;
-	map->tried = true;
 	if (map->path[0] == '/')
 		m = get_file(s, p, map);
 	else if (!strcmp(map->path, "[vdso]"))
@@ -223,6 +223,17 @@ static struct module *resolve(struct symbolizer *s, struct process *p, struct ma
 		map->module = m;
 	}
 	unref_module(s, m);
+	return map->module;
+}
+
+static struct module *resolve(struct symbolizer *s, struct process *p, struct mapping *map)
+{
+	if (map->tried)
+		return map->module;
+	map->tried = true;
+	guard__enter();
+	open_mapped(s, p, map);
+	guard__leave();
 	return map->module;
 }
 
@@ -365,6 +376,7 @@ static int get_process(struct symbolizer *s, pid_t tgid, struct process **result
 	if (!p)
 		return -ENOMEM;
 	p->tgid = tgid;
+	p->unnamed.left = &s->frames_left;
 	err = read_mappings(s, p);
 	if (err) {
 		free_process(s, p);
@@ -412,7 +424,7 @@ static const struct ls_frame *jit_frame(struct symbolizer *s, struct process *p,
 	const struct ls_frame *frame = NULL;
 
 	if (!p->perfmap)
-		p->perfmap = perfmap__new(p->tgid);
+		p->perfmap = perfmap__new(p->tgid, &s->frames_left);
 	if (p->perfmap)
 		frame = perfmap__find(p->perfmap, s->pool, pc);
 	return frame ? frame : unnamed_frame(s, p, map);
@@ -426,33 +438,35 @@ static size_t heap_bytes(void)
 }
 
 /* libdw keeps all that it has decoded: that is dropped when it becomes too much. */
-static const struct frame_list *name_address(struct symbolizer *s, struct module *m, uint64_t vaddr)
+static void drop_dwarf(struct symbolizer *s)
 {
-	const struct frame_list *list = frames__find(&m->frames, vaddr);
+	for (struct module *m = s->modules; m; m = m->next)
+		module__drop_dwarf(m);
+	malloc_trim(0);
+	s->dwarf_bytes = 0;
+}
+
+static const struct ls_frame *name_address(struct symbolizer *s, struct module *m, uint64_t vaddr,
+					   size_t *nr_frames)
+{
+	const struct ls_frame *frames;
 	size_t before, after;
 
-	if (list || m->dwarf_fd < 0)
-		return list ? list : module__frames(m, s->pool, vaddr);
+	if (m->dwarf_fd < 0 || frames__find(&m->frames, vaddr))
+		return module__frames(m, s->pool, vaddr, nr_frames);
 	before = heap_bytes();
-	list = module__frames(m, s->pool, vaddr);
+	frames = module__frames(m, s->pool, vaddr, nr_frames);
 	after = heap_bytes();
 	s->dwarf_bytes += after > before ? after - before : 0;
-	if (s->dwarf_bytes > MAX_DWARF_BYTES) {
-		for (m = s->modules; m; m = m->next)
-			module__drop_dwarf(m);
-		malloc_trim(0);
-		s->dwarf_bytes = 0;
-	}
-	return list;
+	if (s->dwarf_bytes > MAX_DWARF_BYTES)
+		drop_dwarf(s);
+	return frames;
 }
 
 static void name_in_module(struct symbolizer *s, struct process *p, const struct mapping *map,
 			   uint64_t vaddr, struct native_frame *f)
 {
-	const struct frame_list *list = name_address(s, map->module, vaddr);
-
-	f->frames = list ? list->frames : &nowhere;
-	f->nr_frames = list ? list->nr_frames : 1;
+	f->frames = name_address(s, map->module, vaddr, &f->nr_frames);
 	f->is_libc = map->module->is_libc;
 	f->is_library = f->is_libc || map->path != p->exe;
 }
@@ -496,8 +510,8 @@ static enum unwind_result visit(struct walk *w, struct native_frame *f)
 
 	*f = (struct native_frame){
 		.pc = at, .sp = w->regs.regs.r[LS_REG_RSP], .frames = &nowhere, .nr_frames = 1};
-	result = unwind__step(w->s->rules, m ? m->cfi : NULL, m ? m->id : 0, vaddr, &w->regs,
-			      &w->memory, &signal);
+	result =
+		unwind__step(w->s->rules, m ? &m->cfi : NULL, vaddr, &w->regs, &w->memory, &signal);
 	if (signal && !w->activation) { /* the handler "returns" to its first instruction */
 		f->pc = pc;
 		vaddr++;
@@ -570,7 +584,6 @@ ssize_t symbolizer__user(struct symbolizer *s, pid_t tgid, const struct ls_regs 
 			 struct native_frame *frames, size_t max, bool *truncated)
 {
 	struct walk w = {.s = s, .activation = true};
-	size_t n;
 	int err;
 
 	*truncated = true;
@@ -582,10 +595,7 @@ ssize_t symbolizer__user(struct symbolizer *s, pid_t tgid, const struct ls_regs 
 	w.memory.base = regs->r[LS_REG_RSP];
 	w.memory.bytes = stack_bytes;
 	w.memory.live = live ? tgid : 0;
-	guard__enter();
-	n = walk_stack(&w, frames, max, truncated);
-	guard__leave();
-	return (ssize_t)n;
+	return (ssize_t)walk_stack(&w, frames, max, truncated);
 }
 
 /* --- the rest of the interface ---------------------------------------------------------------- */
@@ -597,6 +607,7 @@ struct symbolizer *symbolizer__new(struct strings *pool)
 	if (!s)
 		return NULL;
 	s->pool = pool;
+	s->frames_left = MAX_FRAME_LISTS;
 	s->rules = unwind__new_cache();
 	if (!s->rules) {
 		free(s);
@@ -626,10 +637,8 @@ void symbolizer__prepare(struct symbolizer *s, pid_t tgid)
 
 	if (get_process(s, tgid, &p))
 		return;
-	guard__enter();
 	for (size_t i = 0; i < p->nr_mappings; i++)
 		resolve(s, p, &p->mappings[i]);
-	guard__leave();
 }
 
 void symbolizer__forget(struct symbolizer *s, pid_t tgid)
@@ -643,6 +652,21 @@ void symbolizer__forget(struct symbolizer *s, pid_t tgid)
 	gone = *p;
 	*p = gone->next;
 	free_process(s, gone);
+}
+
+void symbolizer__trim(struct symbolizer *s)
+{
+	if (s->frames_left > MAX_FRAME_LISTS / 4)
+		return;
+	for (struct module *m = s->modules; m; m = m->next)
+		frames__clear(&m->frames);
+	for (struct process *p = s->processes; p; p = p->next) {
+		frames__clear(&p->unnamed);
+		for (size_t i = 0; i < p->nr_mappings; i++)
+			p->mappings[i].unnamed = NULL;
+		if (p->perfmap)
+			perfmap__trim(p->perfmap);
+	}
 }
 
 void symbolizer__counts(const struct symbolizer *s, uint64_t *total, uint64_t *symbolized)

@@ -37,7 +37,7 @@ void symbolizer__free(struct symbolizer *s);
  * stack[0..stack_bytes) are those from regs' rsp upwards; beyond them the live memory is read only
  * where `live` is set (the thread is known not to move). *truncated: the chain ended before the
  * thread's first frame. Returns how many frames, or -errno (-ESRCH: the process is gone and was
- * never seen). frames[].frames stay valid until symbolizer__forget(tgid) or symbolizer__free.
+ * never seen). frames[].frames stay valid until symbolizer__forget(tgid), __trim or __free.
  */
 ssize_t symbolizer__user(struct symbolizer *s, pid_t tgid, const struct ls_regs *regs,
 			 const uint8_t *stack, size_t stack_bytes, bool live,
@@ -51,6 +51,13 @@ void symbolizer__prepare(struct symbolizer *s, pid_t tgid);
 
 /* The process is gone, or has become another program by execve: what was known of it is dropped. */
 void symbolizer__forget(struct symbolizer *s, pid_t tgid);
+
+/*
+ * Frees the frames named so far if there are so many that soon no more would fit (the bound is 65536
+ * addresses; past it a frame has its module only). To be called now and then by who runs for long, at a
+ * moment when no frames of symbolizer__user are held.
+ */
+void symbolizer__trim(struct symbolizer *s);
 
 /* How many frames were asked for, and how many got a function name. */
 void symbolizer__counts(const struct symbolizer *s, uint64_t *total, uint64_t *symbolized);

@@ -13,10 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "symbols/guard.h"
 #include "symbols/maps.h"
 #include "symbols/unwind.h"
 
-enum { CACHE_ROWS = 8192, MAX_OPS = 256, MAX_DEPTH = 64 };
+enum { CACHE_ROWS = 8192, MAX_OPS = 256, MAX_DEPTH = 64, MAX_OVERRUNS = 3 };
 
 /* The registers that a function preserves, which is all that its caller's CFI can ask for. */
 enum { NR_SAVED = 7 };
@@ -28,7 +29,7 @@ enum row_kind { ROW_FREE, ROW_NONE /* no CFI here */, ROW_SIMPLE, ROW_EXPRESSION
 
 struct row {
 	uint64_t vaddr;
-	uint32_t module_id;
+	uint32_t cfi_id;
 	uint8_t kind;
 	uint8_t cfa_reg;
 	uint8_t signal;
@@ -300,20 +301,31 @@ static void fill_row(struct row *row, Dwarf_Frame *frame)
 			row->kind = ROW_EXPRESSIONS;
 }
 
-static const struct row *find_row(struct unwind_cache *cache, Dwarf_CFI *cfi, uint32_t module_id,
-				  uint64_t vaddr)
+/* Where CFI costs too much time it was made to: after a few such addresses it is not used. */
+static void look_up(struct row *row, struct unwind_cfi *cfi)
 {
-	uint64_t hash = (vaddr ^ (uint64_t)module_id << 40) * 0x9e3779b97f4a7c15ULL;
-	struct row *row = &cache->rows[hash >> 51];
 	Dwarf_Frame *frame = NULL;
 
-	_Static_assert(CACHE_ROWS == 1 << (64 - 51), "hash bits");
-	if (row->kind != ROW_FREE && row->vaddr == vaddr && row->module_id == module_id)
-		return row;
-	*row = (struct row){.vaddr = vaddr, .module_id = module_id, .kind = ROW_NONE};
-	if (dwarf_cfi_addrframe(cfi, vaddr, &frame) == 0)
+	guard__enter();
+	if (dwarf_cfi_addrframe(cfi->cfi, row->vaddr, &frame) == 0)
 		fill_row(row, frame);
 	free(frame);
+	if (guard__leave())
+		cfi->overruns++;
+}
+
+static const struct row *find_row(struct unwind_cache *cache, struct unwind_cfi *cfi,
+				  uint64_t vaddr)
+{
+	uint64_t hash = (vaddr ^ (uint64_t)cfi->id << 40) * 0x9e3779b97f4a7c15ULL;
+	struct row *row = &cache->rows[hash >> 51];
+
+	_Static_assert(CACHE_ROWS == 1 << (64 - 51), "hash bits");
+	if (row->kind != ROW_FREE && row->vaddr == vaddr && row->cfi_id == cfi->id)
+		return row;
+	*row = (struct row){.vaddr = vaddr, .cfi_id = cfi->id, .kind = ROW_NONE};
+	if (cfi->overruns < MAX_OVERRUNS)
+		look_up(row, cfi);
 	return row;
 }
 
@@ -380,30 +392,41 @@ static enum unwind_result recover(Dwarf_Frame *frame, int reg, struct machine *m
 	return UNWIND_CALLER;
 }
 
-static enum unwind_result step_expressions(Dwarf_CFI *cfi, uint64_t vaddr, struct unwind_regs *regs,
-					   struct unwind_memory *memory)
+static enum unwind_result recover_all(Dwarf_Frame *frame, struct unwind_regs *regs,
+				      struct unwind_memory *memory)
 {
 	struct machine m = {.regs = regs, .memory = memory};
 	struct unwind_regs caller = {.known = 0};
-	enum unwind_result result = UNWIND_LOST;
-	Dwarf_Frame *frame = NULL;
+	enum unwind_result result;
 	Dwarf_Op *ops;
 	size_t nops;
 
-	if (dwarf_cfi_addrframe(cfi, vaddr, &frame))
-		return UNWIND_LOST;
 	if (dwarf_frame_cfa(frame, &ops, &nops) || !evaluate(&m, ops, nops, &m.cfa))
-		goto out;
+		return UNWIND_LOST;
 	m.has_cfa = true;
 	set_reg(&caller, LS_REG_RSP, m.cfa);
 	for (int reg = 0; reg < LS_NR_REGS; reg++) {
 		result = recover(frame, reg, &m, &caller);
 		if (result != UNWIND_CALLER)
-			goto out;
+			return result;
 	}
-	result = finish(regs, &caller);
-out:
+	return finish(regs, &caller);
+}
+
+static enum unwind_result step_expressions(struct unwind_cfi *cfi, uint64_t vaddr,
+					   struct unwind_regs *regs, struct unwind_memory *memory)
+{
+	enum unwind_result result = UNWIND_LOST;
+	Dwarf_Frame *frame = NULL;
+
+	if (cfi->overruns >= MAX_OVERRUNS)
+		return UNWIND_LOST;
+	guard__enter();
+	if (dwarf_cfi_addrframe(cfi->cfi, vaddr, &frame) == 0)
+		result = recover_all(frame, regs, memory);
 	free(frame);
+	if (guard__leave())
+		cfi->overruns++;
 	return result;
 }
 
@@ -430,11 +453,11 @@ static enum unwind_result step_frame_pointer(struct unwind_regs *regs, struct un
 	return finish(regs, &caller);
 }
 
-enum unwind_result unwind__step(struct unwind_cache *cache, Dwarf_CFI *cfi, uint32_t module_id,
-				uint64_t vaddr, struct unwind_regs *regs,
-				struct unwind_memory *memory, bool *signal)
+enum unwind_result unwind__step(struct unwind_cache *cache, struct unwind_cfi *cfi, uint64_t vaddr,
+				struct unwind_regs *regs, struct unwind_memory *memory,
+				bool *signal)
 {
-	const struct row *row = cfi ? find_row(cache, cfi, module_id, vaddr) : NULL;
+	const struct row *row = cfi && cfi->cfi ? find_row(cache, cfi, vaddr) : NULL;
 
 	*signal = row && row->signal;
 	if (!row || row->kind == ROW_NONE)

@@ -37,19 +37,25 @@ enum unwind_result {
 	UNWIND_LOST,   /* there is more, but the way is not known */
 };
 
+/* The call frame information of one file. */
+struct unwind_cfi {
+	Dwarf_CFI *cfi; /* NULL: none */
+	uint32_t id;    /* names it in the cache; never used again for another */
+	uint32_t overruns;
+};
+
 /* Rules already looked up, by CFI and address; bounded. NULL: errno. */
 struct unwind_cache *unwind__new_cache(void);
 void unwind__free_cache(struct unwind_cache *cache);
 
 /*
- * `cfi` of the module that the code at `vaddr` (its address in the ELF file) belongs to; NULL none.
- * `module_id` names the module in the cache and is never used again for another. *signal: this is
- * the frame that the kernel made for a signal handler, so the caller's pc is exact, no return
- * address.
+ * `cfi` of the file that the code at `vaddr` (its address in that file) belongs to; NULL none.
+ * *signal: this is the frame that the kernel made for a signal handler, so the caller's pc is
+ * exact, no return address.
  */
-enum unwind_result unwind__step(struct unwind_cache *cache, Dwarf_CFI *cfi, uint32_t module_id,
-				uint64_t vaddr, struct unwind_regs *regs,
-				struct unwind_memory *memory, bool *signal);
+enum unwind_result unwind__step(struct unwind_cache *cache, struct unwind_cfi *cfi, uint64_t vaddr,
+				struct unwind_regs *regs, struct unwind_memory *memory,
+				bool *signal);
 
 bool unwind__read(struct unwind_memory *memory, uint64_t addr, uint64_t *value);
 

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* Opening ELF files that nobody vouches for. */
+#ifndef LS_SYMBOLS_ELFFILE_H
+#define LS_SYMBOLS_ELFFILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <gelf.h>
+
+/* Little-endian ELF64 only. Of a file (fd, borrowed: it is mapped, and may be closed) or of memory
+ * (fd -1), which must outlive it. NULL: not such a file, or one made to exhaust memory. */
+Elf *elffile__begin(int fd, void *image, size_t bytes);
+
+/* The first section with this name and with contents, or of this type. NULL: none. */
+Elf_Scn *elffile__named(Elf *elf, const char *name, GElf_Shdr *shdr);
+Elf_Scn *elffile__typed(Elf *elf, uint32_t type, GElf_Shdr *shdr);
+
+#endif
