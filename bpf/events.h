@@ -153,7 +153,7 @@ struct ls_pyframe {
 	__s32 co_firstlineno;
 	__u8 owner;
 	__u8 is_entry;
-	__u8 flags; /* PY_FRAME_* in bpf/python.h */
+	__u8 flags; /* PY_FRAME_* in bpf/python_abi.h */
 	__u8 _pad[5];
 };
 

@@ -9,7 +9,7 @@
 #ifndef LS_PYTHON_BPF_H
 #define LS_PYTHON_BPF_H
 
-#include "python.h"
+#include "python_abi.h"
 
 /* 1: a futex at `uaddr` belongs to the GIL, so that who waits there waits for the GIL. */
 int py_is_gil_wait(__u32 tgid, __u32 tid, __u64 fsbase, __u64 uaddr);

@@ -16,7 +16,7 @@
 #include <sys/types.h>
 
 #include "model/stall.h"
-#include "python.h"
+#include "python_abi.h"
 
 struct native_frame;
 struct python;

@@ -4,8 +4,8 @@
  * the fields of this version's structures lie. Shared by bpf/ and src/symbols. Fields keep CPython's
  * names; the values come from src/symbols/python_offsets.c.
  */
-#ifndef LS_PYTHON_H
-#define LS_PYTHON_H
+#ifndef LS_PYTHON_ABI_H
+#define LS_PYTHON_ABI_H
 
 #include "events.h"
 
@@ -50,6 +50,7 @@ struct py_process {
 	__u16 frame_bytes; /* up to the last field needed: beyond it may lie an unmapped page */
 	__u16 frame_code, frame_previous, frame_instr, frame_owner, frame_is_entry; /* 0: has no such field */
 	__u16 code_flags, code_firstlineno, code_filename, code_name, code_qualname, code_linetable;
+	__u16 _pad;
 };
 
 /* py_threads: key tid. Validated at every use: tstate->thread_id is the thread pointer. */
@@ -68,6 +69,6 @@ struct py_capture {
 #define PY_RECORD_BYTES(nr) (sizeof(struct ls_ev_python) + (nr) * sizeof(struct ls_pyframe))
 
 LS_ASSERT_SIZE(ls_ev_python, 48);
-LS_ASSERT_SIZE(py_process, 72);
+LS_ASSERT_SIZE(py_process, 64);
 
 #endif
