@@ -15,7 +15,7 @@
 int py_is_gil_wait(__u32 tgid, __u32 tid, __u64 fsbase, __u64 uaddr);
 
 /*
- * Fills out->record (all but hdr) and out->frames. Returns the bytes of the record, or -1 when the
+ * Fills out->record, all but its hdr. Returns the bytes of the record, or -1 when the
  * thread runs no Python that we know (not CPython, refused, no thread state): nothing to send.
  */
 int py_capture(__u32 tgid, __u32 tid, __u64 fsbase, struct py_capture *out);

@@ -58,15 +58,17 @@ struct py_thread {
 	__u64 tstate;
 };
 
+#define PY_RECORD_BYTES(nr) (sizeof(struct ls_ev_python) + (nr) * sizeof(struct ls_pyframe))
+
 /* A Python stack while BPF takes it: `record` up to its last used frame is what leaves. */
 struct py_capture {
-	struct ls_ev_python record;
-	struct ls_pyframe frames[LS_PYFRAMES_MAX]; /* record.frames[] */
-	__u8 raw_frame[PY_FRAME_READ];		   /* scratch */
+	__u8 raw_frame[PY_FRAME_READ]; /* scratch */
 	__u8 raw_code[2 * PY_FRAME_READ];
+	union {
+		struct ls_ev_python record;
+		__u8 room[PY_RECORD_BYTES(LS_PYFRAMES_MAX)];
+	};
 };
-
-#define PY_RECORD_BYTES(nr) (sizeof(struct ls_ev_python) + (nr) * sizeof(struct ls_pyframe))
 
 LS_ASSERT_SIZE(ls_ev_python, 48);
 LS_ASSERT_SIZE(py_process, 64);
