@@ -175,6 +175,17 @@ static __always_inline void fill_frame(const struct py_process *p, const struct 
 
 #define CO_ASYNC 0x380 /* CO_COROUTINE, CO_ITERABLE_COROUTINE, CO_ASYNC_GENERATOR */
 
+/* i, or the last slot. In assembly, since the compiler would check one register and use its copy,
+ * of which the verifier then knows nothing. */
+static __always_inline __u64 slot_of(__u64 i)
+{
+	asm volatile("if %[i] < %[max] goto +1\n\t"
+		     "%[i] = %[last]"
+		     : [i] "+r"(i)
+		     : [max] "i"(LS_PYFRAMES_MAX), [last] "i"(LS_PYFRAMES_MAX - 1));
+	return i;
+}
+
 /*
  * One frame. When the record is full the walk goes on in its last slot, up to the first coroutine:
  * that is the frame to blame, and it may lie under a deep recursion.
@@ -183,7 +194,7 @@ static long walk_frame(__u32 i, struct walk *w)
 {
 	struct py_capture *out = w->out;
 	struct ls_pyframe *f;
-	__u32 n = i < LS_PYFRAMES_MAX ? i : LS_PYFRAMES_MAX - 1;
+	__u64 n = slot_of(i);
 
 	if (!w->frame || !out)
 		return 1;

@@ -20,7 +20,8 @@ static const struct python_offsets rows[] = {
 		.code = {.size = 176, .flags = 36, .firstlineno = 40, .filename = 104, .name = 112,
 			 .qualname = 112, .linetable = 120},
 		.unicode = {.ascii_size = 48, .compact_size = 72},
-		.task = {.name = 120},
+		.task = {.name = 120, .coro = 112},
+		.coroutine = 96,
 	},
 	{ /* 3.9.18, 3.9.2: Include/internal/pycore_{runtime,interp,gil}.h, Include/cpython/frameobject.h */
 		.version = 0x0309,
@@ -33,7 +34,8 @@ static const struct python_offsets rows[] = {
 		.code = {.size = 176, .flags = 36, .firstlineno = 40, .filename = 104, .name = 112,
 			 .qualname = 112, .linetable = 120},
 		.unicode = {.ascii_size = 48, .compact_size = 72},
-		.task = {.name = 160},
+		.task = {.name = 160, .coro = 152},
+		.coroutine = 96,
 	},
 	{ /* 3.10.13: the same headers; f_lasti counts code units, co_linetable is PEP 626's */
 		.version = 0x030a,
@@ -46,7 +48,8 @@ static const struct python_offsets rows[] = {
 		.code = {.size = 176, .flags = 36, .firstlineno = 40, .filename = 104, .name = 112,
 			 .qualname = 112, .linetable = 120},
 		.unicode = {.ascii_size = 48, .compact_size = 72},
-		.task = {.name = 168},
+		.task = {.name = 168, .coro = 160},
+		.coroutine = 88,
 	},
 	{ /* 3.11.2 (Debian), 3.11.7: Include/internal/pycore_frame.h, Include/cpython/{code,pystate}.h */
 		.version = 0x030b,
@@ -62,7 +65,8 @@ static const struct python_offsets rows[] = {
 		.code = {.size = 184, .flags = 48, .firstlineno = 72, .filename = 112, .name = 120,
 			 .qualname = 128, .linetable = 136, .code_adaptive = 184},
 		.unicode = {.ascii_size = 48, .compact_size = 72},
-		.task = {.name = 144},
+		.task = {.name = 144, .coro = 136},
+		.coroutine = 80,
 	},
 	{ /* 3.12.1: the same headers; shims appear, the GIL moves to the interpreter */
 		.version = 0x030c,
@@ -78,7 +82,8 @@ static const struct python_offsets rows[] = {
 		.code = {.size = 192, .flags = 48, .firstlineno = 68, .filename = 112, .name = 120,
 			 .qualname = 128, .linetable = 136, .code_adaptive = 192},
 		.unicode = {.ascii_size = 40, .compact_size = 56},
-		.task = {.name = 144},
+		.task = {.name = 144, .coro = 136},
+		.coroutine = 72,
 	},
 	{ /* 3.13.0, 3.13.5 (Debian): confirmed by _Py_DebugOffsets */
 		.version = 0x030d,
@@ -93,7 +98,8 @@ static const struct python_offsets rows[] = {
 		.code = {.size = 200, .flags = 48, .firstlineno = 68, .filename = 112, .name = 120,
 			 .qualname = 128, .linetable = 136, .code_adaptive = 200},
 		.unicode = {.ascii_size = 40, .compact_size = 56},
-		.task = {.name = 128},
+		.task = {.name = 128, .coro = 120},
+		.coroutine = 72,
 	},
 	{ /* 3.14.8 (Debian): confirmed by _Py_DebugOffsets; owner 4 is the old 3 */
 		.version = 0x030e,
@@ -108,7 +114,8 @@ static const struct python_offsets rows[] = {
 		.code = {.size = 208, .flags = 48, .firstlineno = 68, .filename = 112, .name = 120,
 			 .qualname = 128, .linetable = 136, .code_adaptive = 208},
 		.unicode = {.ascii_size = 40, .compact_size = 56},
-		.task = {.name = 136},
+		.task = {.name = 136, .coro = 128},
+		.coroutine = 72,
 	},
 };
 

@@ -55,8 +55,9 @@ struct python_offsets {
 		uint16_t ascii_size, compact_size; /* PyASCIIObject, PyCompactUnicodeObject */
 	} unicode;
 	struct {
-		uint16_t name; /* asyncio's TaskObj */
+		uint16_t name, coro; /* TaskObj in _asyncio */
 	} task;
+	uint16_t coroutine; /* 3.11 on: cr_iframe in the coroutine; before: f_gen in the frame */
 };
 
 /* The same in every version. */
