@@ -290,7 +290,7 @@ int py_capture_holder(__u32 tgid, __u32 tid, __u64 fsbase, struct py_capture *ou
 		return -1;
 	gil = gil_of(p, tstate);
 	holder = read_u64(gil + PY_GIL_LAST_HOLDER);
-	if (!holder || holder == tstate || read_u32(gil + PY_GIL_LOCKED) != 1)
+	if (!holder || holder == tstate)
 		return -1;
 	bytes = walk_tstate(p, holder, out);
 	out->record.thread_tid = tid_of_tstate(p, holder);

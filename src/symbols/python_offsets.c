@@ -183,13 +183,13 @@ static bool take_description(struct python_offsets *o, const struct description 
 	o->frame.instr = bounded(w, d->interpreter_frame + 3, FRAME, &ok);
 	o->frame.localsplus = bounded(w, d->interpreter_frame + 4, UINT16_MAX, &ok);
 	o->frame.owner = bounded(w, d->interpreter_frame + 5, FRAME, &ok);
-	o->code.size = bounded(w, d->code_object, UINT16_MAX, &ok);
 	o->code.filename = bounded(w, d->code_object + 1, CODE, &ok);
 	o->code.name = bounded(w, d->code_object + 2, CODE, &ok);
 	o->code.qualname = bounded(w, d->code_object + 3, CODE, &ok);
 	o->code.linetable = bounded(w, d->code_object + 4, CODE, &ok);
 	o->code.firstlineno = bounded(w, d->code_object + 5, CODE, &ok);
 	o->code.code_adaptive = bounded(w, d->code_object + 9, UINT16_MAX, &ok);
+	o->code.size = o->code.code_adaptive; /* tp_basicsize ends where the bytecode begins */
 	return ok;
 }
 

@@ -122,12 +122,14 @@ static const struct ls_frame *find_callee(const struct ls_frame *frames, const s
 bool python__site(const struct ls_frame *frames, size_t nr, const struct ls_frame **site,
 		  const struct ls_frame **callee)
 {
+	size_t loop = find_loop(frames, nr);
+
 	*callee = NULL;
 	*site = find_coroutine(frames, nr);
 	if (!*site)
-		*site = find_callback(frames, find_loop(frames, nr));
-	if (!*site)
-		*site = find_callback(frames, nr);
+		*site = find_callback(frames, loop);
+	if (!*site) /* the loop's own work, in no callback */
+		*site = find_callback(frames + loop, loop < nr);
 	if (*site)
 		*callee = find_callee(frames, *site);
 	return *site != NULL;
