@@ -10,9 +10,7 @@
  * interpreter's own "current thread state", which is NULL in every blocking call (the GIL is
  * released there): the threads which matter here would be those without frames.
  */
-#include "vmlinux.h"
-#include <bpf/bpf_helpers.h>
-
+#include "maps.bpf.h"
 #include "python.bpf.h"
 
 enum {
@@ -20,24 +18,6 @@ enum {
 	PTHREAD_SPECIFIC = 0x310,
 	PTHREAD_TID = 0x2d0,
 };
-
-/* Key: tgid. Written by user space when it finds CPython there, deleted at exit and exec. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 4096);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, __u32);
-	__type(value, struct py_process);
-} py_processes SEC(".maps");
-
-/* Key: tid. Written by user space from the list of thread states. Stale entries do no harm: they do
- * not validate, and the least recently used go first. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 16384);
-	__type(key, __u32);
-	__type(value, struct py_thread);
-} py_threads SEC(".maps");
 
 static __always_inline __u64 read_u64(__u64 addr)
 {
