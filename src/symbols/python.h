@@ -45,8 +45,11 @@ void python__forget(struct python *py, pid_t tgid);
 typedef void python_thread_fn(void *ctx, pid_t tid, const struct py_thread *thread);
 int python__threads(struct python *py, pid_t tgid, python_thread_fn *each, void *ctx);
 
-/* Our tid of a thread whose tid in the target's pid namespace is `ns_tid`; 0 unknown. */
-pid_t python__tid(struct python *py, pid_t tgid, pid_t ns_tid);
+/*
+ * The Python stack, now, of the thread whose thread pointer is `fsbase`, into out->record; for a
+ * thread that is known not to move. 0 or -ENOENT: it runs no Python.
+ */
+int python__walk(struct python *py, pid_t tgid, uint64_t fsbase, struct py_capture *out);
 
 /* A record of `bytes` from the ring buffer or a file holds the frames that it says it holds. */
 bool python__record_ok(const struct ls_ev_python *record, size_t bytes);
@@ -61,6 +64,7 @@ struct python_capture {
 	const uint8_t *stack; /* the copy, from `sp` upwards */
 	size_t stack_bytes;
 	uint64_t sp;
+	bool live; /* the thread has not moved: beyond the copy its memory may be read */
 };
 
 /*

@@ -32,7 +32,7 @@ struct python_interpreter {
 struct python_interpreter *python__find(const struct python *py, pid_t tgid);
 struct strings *python__pool(const struct python *py);
 
-/* --- python_memory.c: all bytes or none, 0 or -errno (-EFAULT: not mapped; -ESRCH: gone) --- */
+/* --- python_memory.c: all bytes or none, 0 or -EFAULT --- */
 int target__read(pid_t pid, uint64_t addr, void *buf, size_t size);
 uint64_t target__u64(pid_t pid, uint64_t addr); /* 0 when it cannot be read */
 uint32_t target__u32(pid_t pid, uint64_t addr);

@@ -4,17 +4,12 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/uio.h>
+
+#include "symbols/maps.h"
 
 int target__read(pid_t pid, uint64_t addr, void *buf, size_t size)
 {
-	struct iovec local = {buf, size};
-	struct iovec remote = {(void *)(uintptr_t)addr, size}; /* NOLINT: an address over there */
-	ssize_t n = process_vm_readv(pid, &local, 1, &remote, 1, 0);
-
-	if (n < 0)
-		return -errno;
-	return (size_t)n == size ? 0 : -EFAULT;
+	return maps__peek(pid, addr, buf, size) == size ? 0 : -EFAULT;
 }
 
 uint64_t target__u64(pid_t pid, uint64_t addr)

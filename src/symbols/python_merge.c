@@ -61,7 +61,7 @@ static bool read_copy(const struct python_capture *c, uint64_t addr, uint64_t *v
 {
 	if (addr < c->sp || c->stack_bytes < sizeof(*value) ||
 	    addr - c->sp > c->stack_bytes - sizeof(*value))
-		return false;
+		return c->live && target__read(c->tgid, addr, value, sizeof(*value)) == 0;
 	memcpy(value, c->stack + (addr - c->sp), sizeof(*value));
 	return true;
 }

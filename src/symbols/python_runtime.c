@@ -10,25 +10,18 @@
 
 #include <elf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <gelf.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "symbols/maps.h"
 #include "symbols/strings.h"
 
-enum { SYMBOLS_MAX = 64 << 20, PATH_BYTES = 4096, LINE_BYTES = PATH_BYTES + 256 };
-
-/* A mapped file, by its lowest mapping of offset 0. */
-struct image {
-	uint64_t start, end;
-	char path[PATH_BYTES];
-};
+enum { SYMBOLS_MAX = 64 << 20, PATH_BYTES = 4096 };
 
 struct symbols {
 	uint64_t runtime, version, code_type; /* link-time addresses; 0 absent */
@@ -49,27 +42,6 @@ static int refuse(char *why, size_t size, int err, const char *fmt, ...)
 }
 
 /* --- the file ------------------------------------------------------------------------------- */
-
-/* The mapped file itself, whatever its name means by now; else its path, as the target sees it. */
-static int open_image(pid_t pid, const struct image *image)
-{
-	char path[PATH_BYTES + 64];
-	struct stat st;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, pid, image->start,
-		 image->end);
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0) {
-		snprintf(path, sizeof(path), "/proc/%d/root%s", pid, image->path);
-		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	}
-	if (fd >= 0 && (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
 
 static void take_symbol(struct symbols *s, const char *name, uint64_t value)
 {
@@ -137,9 +109,9 @@ static bool read_base(Elf *elf, struct symbols *s)
 	return false;
 }
 
-static bool read_elf(pid_t pid, const struct image *image, struct symbols *s)
+static bool read_elf(pid_t pid, const struct map_line *map, struct symbols *s)
 {
-	int fd = open_image(pid, image);
+	int fd = maps__open(pid, map, map->start);
 	bool ok = false;
 	Elf *elf;
 
@@ -171,27 +143,17 @@ static bool starts_with(const char *s, const char *prefix)
 	return strncmp(s, prefix, strlen(prefix)) == 0;
 }
 
-/* A line of /proc/PID/maps as an image; false: not the start of a file. */
-static bool parse_mapping(char *line, struct image *image)
+/* The path without what the kernel adds when the file is gone. */
+static const char *pool_path(struct strings *pool, const char *path)
 {
-	uint64_t offset;
-	int path = 0;
-	char *deleted;
+	const char *gone = strstr(path, " (deleted)");
 
-	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %*s %" SCNx64 " %*s %*s %n", &image->start,
-		   &image->end, &offset, &path) != 3 || !path || line[path] != '/' || offset)
-		return false;
-	line[strcspn(line, "\n")] = '\0';
-	snprintf(image->path, sizeof(image->path), "%s", line + path);
-	deleted = strstr(image->path, " (deleted)");
-	if (deleted)
-		*deleted = '\0';
-	return true;
+	return strings__intern_n(pool, path, gone ? (size_t)(gone - path) : strlen(path));
 }
 
 static const char *read_program(pid_t pid, struct strings *pool)
 {
-	char link[64], path[PATH_BYTES], *deleted;
+	char link[64], path[PATH_BYTES];
 	ssize_t n;
 
 	snprintf(link, sizeof(link), "/proc/%d/exe", pid);
@@ -199,10 +161,7 @@ static const char *read_program(pid_t pid, struct strings *pool)
 	if (n <= 0)
 		return NULL;
 	path[n] = '\0';
-	deleted = strstr(path, " (deleted)");
-	if (deleted)
-		*deleted = '\0';
-	return strings__intern(pool, path);
+	return pool_path(pool, path);
 }
 
 static bool may_hold_python(const struct python_interpreter *in, const char *path)
@@ -213,32 +172,33 @@ static bool may_hold_python(const struct python_interpreter *in, const char *pat
 	       (in->program && strcmp(in->program, path) == 0);
 }
 
-/* The first mapped file which defines the runtime. */
-static int find_image(struct python_interpreter *in, struct image *found, struct symbols *symbols)
-{
-	char path[64], line[LINE_BYTES], last[PATH_BYTES] = "";
-	struct image image;
-	int err = -ENOENT;
-	FILE *maps;
+struct search {
+	struct python_interpreter *in;
+	struct strings *pool;
+	struct symbols symbols;
+	uint64_t start;	  /* where the file found is mapped; 0 none */
+	const char *last; /* path looked at last */
+};
 
-	snprintf(path, sizeof(path), "/proc/%d/maps", in->tgid);
-	maps = fopen(path, "re");
-	if (!maps)
-		return errno == ENOENT ? -ESRCH : -errno;
-	while (fgets(line, sizeof(line), maps)) {
-		if (!parse_mapping(line, &image) || strcmp(image.path, last) == 0)
-			continue;
-		snprintf(last, sizeof(last), "%s", image.path);
-		if (strstr(image.path, "/uvloop/loop."))
-			in->has_uvloop = true;
-		if (err && may_hold_python(in, image.path) &&
-		    read_elf(in->tgid, &image, symbols)) {
-			*found = image;
-			err = 0;
-		}
+/* The first mapped file which defines the runtime. */
+static int look_at(const struct map_line *map, void *arg)
+{
+	struct search *s = arg;
+	const char *path;
+
+	if (map->path[0] != '/' || map->pgoff)
+		return 0;
+	if (strstr(map->path, "/uvloop/loop."))
+		s->in->has_uvloop = true;
+	path = pool_path(s->pool, map->path);
+	if (s->start || path == s->last || !may_hold_python(s->in, path))
+		return 0;
+	s->last = path;
+	if (read_elf(s->in->tgid, map, &s->symbols)) {
+		s->in->module = path;
+		s->start = map->start;
 	}
-	fclose(maps);
-	return err;
+	return 0;
 }
 
 /* --- the version ---------------------------------------------------------------------------- */
@@ -254,17 +214,17 @@ static uint16_t version_of_name(const char *path)
 	return (uint16_t)(major << 8 | minor);
 }
 
-static int find_offsets(struct python_interpreter *in, const struct image *image,
-			const struct symbols *s, uint64_t bias, char *why, size_t size)
+static int find_offsets(struct python_interpreter *in, const struct symbols *s, uint64_t bias,
+			char *why, size_t size)
 {
 	uint16_t version = s->version ? target__u32(in->tgid, s->version + bias) >> 16 :
-					version_of_name(image->path);
+					version_of_name(in->module);
 	uint64_t words[PYTHON_DEBUG_OFFSETS_WORDS];
 	const struct python_offsets *row = python_offsets__find(version);
 	const char *reason = NULL;
 
 	if (!version)
-		return refuse(why, size, -ENOTSUP, "CPython: no version in %s", image->path);
+		return refuse(why, size, -ENOTSUP, "CPython: no version in %s", in->module);
 	if (!row)
 		return refuse(why, size, -ENOTSUP, "CPython %d.%d: unknown version", version >> 8,
 			      version & 255);
@@ -327,24 +287,25 @@ uint32_t python_runtime__tss_key(const struct python_interpreter *in)
 
 int python_runtime__find(struct python_interpreter *in, struct strings *pool, char *why, size_t size)
 {
-	struct symbols symbols;
-	struct image image;
+	struct search search = {.in = in, .pool = pool};
+	const struct symbols *symbols = &search.symbols;
 	uint64_t bias;
 	int err;
 
 	in->program = read_program(in->tgid, pool);
-	err = find_image(in, &image, &symbols);
-	if (err == -ENOENT || err == -ESRCH)
-		return err;
+	err = maps__read(in->tgid, look_at, &search);
+	if (err == -ENOENT)
+		return -ESRCH;
 	if (err)
 		return refuse(why, size, err, "/proc/%d/maps: %s", in->tgid, strerror(-err));
-	bias = image.start - symbols.base;
-	in->module = strings__intern(pool, image.path);
-	in->runtime = (symbols.runtime ? symbols.runtime : symbols.runtime_section) + bias;
-	if (!symbols.code_type)
+	if (!search.start)
+		return -ENOENT;
+	bias = search.start - symbols->base;
+	in->runtime = (symbols->runtime ? symbols->runtime : symbols->runtime_section) + bias;
+	if (!symbols->code_type)
 		return refuse(why, size, -ENOTSUP, "CPython in %s: built without dynamic symbols",
-			      image.path);
-	in->code_type = symbols.code_type + bias;
-	err = find_offsets(in, &image, &symbols, bias, why, size);
+			      in->module);
+	in->code_type = symbols->code_type + bias;
+	err = find_offsets(in, symbols, bias, why, size);
 	return err ? err : check_layout(in, why, size);
 }

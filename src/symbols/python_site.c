@@ -138,17 +138,18 @@ bool python__site(const struct ls_frame *frames, size_t nr, const struct ls_fram
 const char *python__loop_kind(struct python *py, pid_t tgid, const struct ls_frame *frames, size_t nr)
 {
 	const struct python_interpreter *in = python__find(py, tgid);
-	bool has_python = false, has_asyncio = false;
+	bool has_runner = false, has_asyncio = false;
 
 	for (size_t i = 0; i < nr; i++) {
 		if (is_uvloop(&frames[i]))
 			return "uvloop";
-		if (is_python(&frames[i]) && (ends_with(frames[i].file, "asyncio/base_events.py") ||
-					      is_handle_run(&frames[i])))
+		if (is_handle_run(&frames[i]) ||
+		    (is_python(&frames[i]) && ends_with(frames[i].file, "asyncio/base_events.py")))
 			has_asyncio = true;
-		has_python = has_python || is_python(&frames[i]);
+		has_runner = has_runner || is_runner(&frames[i]);
 	}
 	if (has_asyncio)
 		return "asyncio";
-	return has_python && in && in->has_uvloop ? "uvloop" : NULL;
+	/* asyncio.run() around a loop which has no Python frames of its own */
+	return has_runner && in && in->has_uvloop ? "uvloop" : NULL;
 }

@@ -172,18 +172,3 @@ int python__threads(struct python *py, pid_t tgid, python_thread_fn *each, void 
 	free(l.pairs);
 	return n;
 }
-
-pid_t python__tid(struct python *py, pid_t tgid, pid_t ns_tid)
-{
-	struct tid_pair *pairs;
-	size_t nr;
-	pid_t tid;
-
-	(void)py;
-	if (ns_tid <= 0 || shares_namespace(tgid))
-		return ns_tid > 0 ? ns_tid : 0;
-	pairs = read_tids(tgid, &nr);
-	tid = our_tid(pairs, nr, ns_tid);
-	free(pairs);
-	return tid;
-}
