@@ -31,17 +31,30 @@ static bool is_library(const struct ls_frame *f)
 	       strncmp(file, "<frozen ", 8) == 0;
 }
 
+/* "BaseEventLoop.run_forever", before 3.11 "run_forever". */
+static bool is_named(const struct ls_frame *f, const char *method)
+{
+	size_t n = f->function ? strlen(f->function) : 0, k = strlen(method);
+
+	return ends_with(f->function, method) && (n == k || f->function[n - k - 1] == '.');
+}
+
 /* asyncio's dispatcher of a callback: "Handle._run", before 3.11 "_run". */
 static bool is_handle_run(const struct ls_frame *f)
 {
-	return is_python(f) && ends_with(f->file, "asyncio/events.py") &&
-	       (ends_with(f->function, "Handle._run") || (f->function && !strcmp(f->function, "_run")));
+	return is_python(f) && ends_with(f->file, "asyncio/events.py") && is_named(f, "_run");
 }
 
+static bool is_asyncio_loop(const struct ls_frame *f)
+{
+	return is_python(f) && ends_with(f->file, "asyncio/base_events.py") &&
+	       (is_named(f, "_run_once") || is_named(f, "run_forever"));
+}
+
+/* asyncio.run(), around any loop. */
 static bool is_runner(const struct ls_frame *f)
 {
-	return is_python(f) && (ends_with(f->file, "asyncio/runners.py") ||
-				ends_with(f->file, "asyncio/base_events.py"));
+	return is_python(f) && ends_with(f->file, "asyncio/runners.py") && is_named(f, "run");
 }
 
 static bool is_uvloop(const struct ls_frame *f)
@@ -55,8 +68,8 @@ static size_t find_loop(const struct ls_frame *frames, size_t nr)
 	bool seen = false;
 
 	for (size_t i = 0; i < nr; i++) {
-		if (is_handle_run(&frames[i]) || is_runner(&frames[i]) ||
-		    (seen && is_uvloop(&frames[i])))
+		if (is_handle_run(&frames[i]) || is_asyncio_loop(&frames[i]) ||
+		    is_runner(&frames[i]) || (seen && is_uvloop(&frames[i])))
 			return i;
 		seen = seen || is_python(&frames[i]);
 	}
@@ -143,9 +156,7 @@ const char *python__loop_kind(struct python *py, pid_t tgid, const struct ls_fra
 	for (size_t i = 0; i < nr; i++) {
 		if (is_uvloop(&frames[i]))
 			return "uvloop";
-		if (is_handle_run(&frames[i]) ||
-		    (is_python(&frames[i]) && ends_with(frames[i].file, "asyncio/base_events.py")))
-			has_asyncio = true;
+		has_asyncio = has_asyncio || is_asyncio_loop(&frames[i]);
 		has_runner = has_runner || is_runner(&frames[i]);
 	}
 	if (has_asyncio)
