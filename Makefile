@@ -69,7 +69,7 @@ $(B)/syscall_names.h:
 		sed -n 's/^#define __NR_\([a-z0-9_]*\) \([0-9]*\)$$/[\2] = "\1",/p' | sort > $@
 
 # --- user space ------------------------------------------------------------------------------
-$(filter $(B)/src/trace/%,$(OBJS)): | $(B)/loopstall.skel.h $(B)/syscall_names.h
+$(filter $(B)/src/trace/%.o,$(OBJS)): | $(B)/loopstall.skel.h $(B)/syscall_names.h
 
 $(B)/%.o: %.c
 	$(call say,CC,$@)

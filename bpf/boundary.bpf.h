@@ -51,8 +51,7 @@ static __noinline void send_home(struct ls_loop_state *s, __u32 slot, struct tas
 	buffer->ev.ns = 0;
 	buffer->ev.count = 0;
 	buffer->ev.cause = LS_OTHER;
-	buffer->python.nr_frames = 0;
-	buffer->holder.nr_frames = 0;
+	take_python(s, buffer, false);
 	send_buffer(s, slot, buffer, LS_EV_LOOP, now);
 }
 

@@ -14,6 +14,7 @@
 #include "account.h"
 #include "syscalls.bpf.h"
 #include "object.bpf.h"
+#include "python.bpf.h"
 
 enum { PAGE = 4096, FUTEX_CMD = 127, FCNTL_SETLKW = 7, FCNTL_OFD_SETLKW = 38 };
 
@@ -93,6 +94,22 @@ static __always_inline void take_user_side(struct capture_buffer *buffer, struct
 	ev->nr_kstack = 0;
 	ev->lock_owner = 0;
 	ev->lock_word = 0;
+}
+
+/* The interpreter's frames, in the loop's own context; for the GIL also those of the thread that has
+ * it. None for what is not CPython. */
+static __always_inline void take_python(const struct ls_loop_state *s, struct capture_buffer *buffer,
+					bool gil)
+{
+	struct ls_ev_capture *ev = &buffer->ev;
+
+	buffer->python.record.nr_frames = 0;
+	buffer->python.record.flags = 0;
+	buffer->holder.record.nr_frames = 0;
+	py_capture(s->tgid, s->tid, ev->fsbase, &buffer->python);
+	if (gil)
+		py_capture_holder(s->tgid, s->tid, ev->fsbase, &buffer->holder);
+	ev->flags |= buffer->python.record.flags & LS_CAP_PY_TORN;
 }
 
 /* A glibc mutex keeps its owner's tid 8 bytes after the futex word (struct __pthread_mutex_s:
@@ -249,8 +266,7 @@ static __always_inline void take_block(struct ls_loop_state *s, __u32 slot, stru
 	buffer->ev.call.fd = block->fd;
 	buffer->ev.call.object.nr_fds = block->nr_fds;
 	buffer->ev.cause = block->cause;
-	buffer->python.nr_frames = 0;
-	buffer->holder.nr_frames = 0;
+	take_python(s, buffer, block->cause == LS_GIL);
 	if (block->cause == LS_LOCK)
 		take_lock_words(&buffer->ev);
 }
@@ -309,8 +325,8 @@ static __always_inline void send_buffer(struct ls_loop_state *s, __u32 slot,
 	ev->start_ns = s->start_ns;
 	ev->slot = slot;
 	__builtin_memcpy(ev->comm, s->comm, LS_COMM_LEN);
-	send_python(&buffer->python, LS_EV_PYTHON, ev);
-	send_python(&buffer->holder, LS_EV_HOLDER, ev);
+	send_python(&buffer->python.record, LS_EV_PYTHON, ev);
+	send_python(&buffer->holder.record, LS_EV_HOLDER, ev);
 	if (bpf_ringbuf_output(&events, ev, bytes, kind == LS_EV_LOOP ? 0 : BPF_RB_NO_WAKEUP))
 		count_loss(LS_LOST_CAPTURES);
 	s->captures += kind == LS_EV_CAPTURE;

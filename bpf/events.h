@@ -153,17 +153,17 @@ struct ls_pyframe {
 	__s32 co_firstlineno;
 	__u8 owner;
 	__u8 is_entry;
-	__u8 flags; /* 1: not a code object (shim); 2: unreadable */
+	__u8 flags; /* PY_FRAME_* in bpf/python_abi.h */
 	__u8 _pad[5];
 };
 
 struct ls_ev_python {
 	struct ls_event_hdr hdr;
 	__u64 tstate;
-	__u32 thread_tid; /* HOLDER: its tid if known, else 0 */
+	__u64 cframe;	  /* 3.11, 3.12: the innermost _PyCFrame; the chain is in the stack's copy */
+	__u32 thread_tid; /* of tstate, in the target's pid namespace; 0 unknown */
 	__u16 nr_frames;
-	__u16 flags; /* LS_CAP_PY_TORN */
-	__u64 cframes[8]; /* 3.11, 3.12: addresses of the _PyCFrame chain, for merging; 0 ends it */
+	__u16 flags; /* LS_CAP_PY_TORN, LS_CAP_STACK_CUT: more than LS_PYFRAMES_MAX */
 	struct ls_pyframe frames[]; /* nr_frames */
 };
 

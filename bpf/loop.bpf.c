@@ -237,8 +237,8 @@ static __always_inline void begin_hung(struct ls_thread *t, struct task_struct *
 	buffer->ev.call.object.nr_fds = block.nr_fds;
 	buffer->ev.lock_owner = 0;
 	buffer->ev.lock_word = 0;
-	buffer->python.nr_frames = 0;
-	buffer->holder.nr_frames = 0;
+	buffer->python.record.nr_frames = 0;
+	buffer->holder.record.nr_frames = 0;
 	complete_capture(s, buffer, task);
 	buffer->ev.ns = 0;
 	buffer->ev.count = 1;

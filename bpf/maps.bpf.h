@@ -91,6 +91,25 @@ LS_MAP struct {
 	__uint(max_entries, 8 << 20); /* set at load */
 } events SEC(".maps");
 
+/* tgid -> where CPython keeps what. Written by user space when it finds CPython there, and at fork,
+ * which leaves everything in its place; BPF deletes it at exec and exit. */
+LS_MAP struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct py_process);
+} py_processes SEC(".maps");
+
+/* tid -> its thread state. Written by user space from the interpreter's list. Stale entries do no
+ * harm: they do not validate, and the least recently used go first. */
+LS_MAP struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, struct py_thread);
+} py_threads SEC(".maps");
+
 /* enum ls_loss -> count, a cell a CPU. */
 LS_MAP struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -24,8 +24,7 @@ static __always_inline void take_sample(struct bpf_perf_event_data *ctx, struct 
 	if (buffer->ev.flags & LS_CAP_KERNEL)
 		note_call(&buffer->ev.call, regs, (__s64)regs->orig_ax);
 	buffer->ev.waker_tid = 0;
-	buffer->python.nr_frames = 0;
-	buffer->holder.nr_frames = 0;
+	take_python(s, buffer, false);
 	n = bpf_get_stack(ctx, buffer->ev.kstack, sizeof(buffer->ev.kstack), 0);
 	buffer->ev.nr_kstack = n > 0 && (buffer->ev.flags & LS_CAP_KERNEL) ? (__u32)n / 8 : 0;
 	buffer->ev.cause = LS_CPU;

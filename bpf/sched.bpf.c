@@ -56,6 +56,9 @@ static __always_inline void leave_mid_iteration(struct ls_loop_state *s, __u32 s
 	struct block block;
 
 	look_at_block(&block, prev, s->tgid, regs, state);
+	if (block.cause == LS_LOCK && block.nr == __NR_futex &&
+	    py_is_gil_wait(s->tgid, s->tid, BPF_CORE_READ(prev, thread.fsbase), block.args[0]))
+		block.cause = LS_GIL;
 	leave_cpu(s, OFF_BLOCKED, block.cause, settle_stint(s, exec_ns(prev), now));
 	take_block(s, slot, prev, regs, &block, now);
 }
@@ -187,10 +190,14 @@ SEC("tp_btf/sched_process_fork")
 int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 {
 	__u32 parent_tgid = parent->tgid, tgid = child->tgid, one = 1;
+	struct py_process *python;
 
 	if (tgid == parent_tgid || cfg_tid || !bpf_map_lookup_elem(&targets, &parent_tgid))
 		return 0;
 	bpf_map_update_elem(&targets, &tgid, &one, BPF_ANY);
+	python = bpf_map_lookup_elem(&py_processes, &parent_tgid);
+	if (python)
+		bpf_map_update_elem(&py_processes, &tgid, python, BPF_ANY);
 	send_process(LS_EV_FORK, parent, tgid, 1);
 	return 0;
 }
@@ -219,6 +226,7 @@ int BPF_PROG(on_exec, struct task_struct *task)
 	if (!bpf_map_lookup_elem(&targets, &tgid))
 		return 0;
 	abandon_loop(task);
+	bpf_map_delete_elem(&py_processes, &tgid);
 	send_process(LS_EV_EXEC, task, 0, 1);
 	return 0;
 }
@@ -235,6 +243,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 		abandon_loop(task);
 	if (last && bpf_map_lookup_elem(&targets, &tgid)) {
 		bpf_map_delete_elem(&targets, &tgid);
+		bpf_map_delete_elem(&py_processes, &tgid);
 		send_process(LS_EV_EXIT, task, 0, 1);
 	} else if (is_loop) {
 		send_process(LS_EV_EXIT, task, 0, 0);

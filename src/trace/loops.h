@@ -30,6 +30,7 @@ struct traced_loop {
 	struct home_stack home;
 	bool announced;	      /* the reporter has it */
 	bool suspect;	      /* taken for a loop because it hung; not proven yet */
+	bool not_python;      /* its process has no CPython */
 	bool ended;	      /* its last state is in `last` */
 	uint64_t iteration;   /* that `raw` and `blames` belong to */
 	uint64_t reported_ns; /* start of the stall last reported as ongoing */

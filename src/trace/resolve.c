@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "model/advice.h"
+#include "symbols/python.h"
 #include "symbols/strings.h"
 #include "symbols/symbolizer.h"
 #include "trace/names.h"
@@ -15,10 +16,11 @@ void resolve__native(const struct resolver *r, const struct ls_ev_capture *ev, b
 {
 	ssize_t n = symbolizer__user(r->symbolizer, ev->hdr.tgid, &ev->regs, ev->stack, ev->stack_bytes,
 				     live, out->native, sizeof(out->native) / sizeof(out->native[0]),
-				     &out->truncated);
+				     &out->native_truncated);
 
 	out->nr_native = n > 0 ? n : 0;
-	out->truncated = n <= 0 || out->truncated;
+	out->native_truncated = n <= 0 || out->native_truncated;
+	out->truncated = out->native_truncated;
 }
 
 static void push(struct resolved *out, struct ls_frame frame)
@@ -84,6 +86,81 @@ static void find_holder(const struct resolver *r, const struct ls_ev_capture *ev
 	}
 }
 
+/* --- CPython ----------------------------------------------------------------------------------- */
+
+/* The record of the capture, or what the thread's memory says if it has not moved since. */
+static const struct ls_ev_python *python_record(const struct resolver *r, const struct ls_ev_capture *ev,
+						const struct capture_extras *extras, bool live,
+						struct resolved *out)
+{
+	pid_t tgid = ev->hdr.tgid;
+
+	if (extras->python)
+		return extras->python;
+	if (live && !python__walk(r->python, tgid, ev->fsbase, &out->walked))
+		return &out->walked.record;
+	return NULL;
+}
+
+/* Pushes Python and native frames as one stack and blames it. False: there are no Python frames. */
+static bool find_python_site(const struct resolver *r, const struct ls_ev_capture *ev,
+			     const struct ls_ev_python *record, bool live, struct resolved *out,
+			     struct ls_blame *blame)
+{
+	struct ls_frame *frames = out->frames + out->nr_frames;
+	const struct python_capture capture = {
+		.tgid = ev->hdr.tgid,
+		.record = record,
+		.native = out->native,
+		.nr_native = out->nr_native,
+		.native_truncated = out->native_truncated,
+		.stack = ev->stack,
+		.stack_bytes = ev->stack_bytes,
+		.sp = ev->regs.r[LS_REG_RSP],
+		.live = live,
+	};
+	bool truncated;
+	size_t nr;
+
+	nr = python__stack(r->python, &capture, frames, RESOLVED_FRAMES_MAX - out->nr_frames, &truncated);
+	if (!python__site(frames, nr, &blame->site, &blame->callee))
+		return false;
+	out->nr_frames += nr;
+	out->truncated = truncated;
+	blame->task = python__task(r->python, ev->hdr.tgid, record);
+	return true;
+}
+
+/* The thread that had the GIL, and what it ran. */
+static void find_gil_holder(const struct resolver *r, const struct ls_ev_capture *ev,
+			    const struct ls_ev_python *record, struct resolved *out,
+			    struct ls_blame *blame)
+{
+	const struct python_capture capture = { .tgid = ev->hdr.tgid, .record = record };
+	pid_t tid = proc__tid_from_ns(ev->hdr.tgid, (pid_t)record->thread_tid);
+	char comm[LS_COMM_LEN];
+
+	if (tid <= 0)
+		return;
+	proc__comm(ev->hdr.tgid, tid, comm);
+	blame->holder.tid = tid;
+	blame->holder.comm = strings__intern(r->strings, comm);
+	blame->holder.stack.frames = out->held;
+	blame->holder.stack.nr_frames = python__stack(r->python, &capture, out->held, LS_PYFRAMES_MAX,
+						      &blame->holder.stack.truncated);
+}
+
+const char *resolve__kind(const struct resolver *r, pid_t tgid, const struct resolved *out,
+			  bool *runs_loop)
+{
+	const char *kind = python__loop_kind(r->python, tgid, out->frames, out->nr_frames);
+
+	*runs_loop = kind || dispatch__runs_loop(out->native, out->nr_native);
+	return kind ? kind : dispatch__kind(out->native, out->nr_native);
+}
+
+/* --- the whole --------------------------------------------------------------------------------- */
+
 static void name_call(const struct resolver *r, const struct ls_ev_capture *ev, struct ls_blame *blame)
 {
 	blame->call.fd = -1;
@@ -98,15 +175,19 @@ void resolve__blame(const struct resolver *r, const struct ls_ev_capture *ev,
 		    const struct capture_extras *extras, const struct home_stack *home,
 		    const char *kind, bool live, struct resolved *out, struct ls_blame *blame)
 {
-	(void)extras;
+	const struct ls_ev_python *python = python_record(r, ev, extras, live, out);
+
 	*blame = (struct ls_blame){ .cause = ev->cause, .ns = ev->ns, .count = ev->count };
 	out->nr_frames = 0;
 	resolve__native(r, ev, live, out);
 	push_kernel(r, ev, out);
-	find_native_site(home, out, blame);
+	if (!python || !find_python_site(r, ev, python, live, out, blame))
+		find_native_site(home, out, blame);
 	name_call(r, ev, blame);
 	if (ev->cause == LS_LOCK)
 		find_holder(r, ev, blame);
+	else if (ev->cause == LS_GIL && extras->holder)
+		find_gil_holder(r, ev, extras->holder, out, blame);
 	blame->stack.frames = out->frames;
 	blame->stack.nr_frames = out->nr_frames;
 	blame->stack.truncated = out->truncated;

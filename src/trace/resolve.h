@@ -10,6 +10,7 @@
 
 #include "events.h"
 #include "model/stall.h"
+#include "python_abi.h"
 #include "trace/dispatch.h"
 
 struct strings;
@@ -18,7 +19,7 @@ struct symbolizer;
 struct resolver {
 	struct strings *strings;
 	struct symbolizer *symbolizer;
-	struct python *python; /* NULL: none */
+	struct python *python;
 };
 
 enum { RESOLVED_FRAMES_MAX = 384 };
@@ -29,7 +30,9 @@ struct resolved {
 	size_t nr_frames;
 	struct native_frame native[192];
 	size_t nr_native;
-	bool truncated;
+	bool native_truncated, truncated;
+	struct ls_frame held[LS_PYFRAMES_MAX]; /* of the GIL's holder */
+	struct py_capture walked;	       /* a Python stack that was read from outside */
 };
 
 /* What accompanies a capture: the interpreter's frames, and those of the GIL's holder; NULL: none. */
@@ -45,5 +48,10 @@ void resolve__native(const struct resolver *r, const struct ls_ev_capture *ev, b
 void resolve__blame(const struct resolver *r, const struct ls_ev_capture *ev,
 		    const struct capture_extras *extras, const struct home_stack *home,
 		    const char *kind, bool live, struct resolved *out, struct ls_blame *blame);
+
+/* Kind of the loop that the stack last resolved belongs to; NULL when it does not show. *runs_loop:
+ * a function that runs such a loop is on the stack. */
+const char *resolve__kind(const struct resolver *r, pid_t tgid, const struct resolved *out,
+			  bool *runs_loop);
 
 #endif

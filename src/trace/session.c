@@ -16,20 +16,28 @@
 #include "log.h"
 #include "model/advice.h"
 #include "model/histogram.h"
+#include "symbols/python.h"
 #include "symbols/strings.h"
 #include "symbols/symbolizer.h"
 #include "trace/loops.h"
 #include "trace/names.h"
 #include "trace/proc.h"
+#include "trace/pythons.h"
 #include "trace/resolve.h"
 #include "trace/session.h"
 #include "trace/targets.h"
 
-enum { TICK_MS = 50, TOP_SITES = 50, MAX_TARGETS = 4096, HELD_BYTES = 256 << 10 };
+enum { TICK_MS = 50, TOP_SITES = 50, MAX_TARGETS = 4096, HELD_BYTES = 256 << 10, MAX_EXTRAS = 128 };
 
 static const uint64_t hang_ns = 500000000;	   /* an iteration this long is reported as ongoing */
 static const uint64_t hang_before_attach_ns = 200000000; /* one that was there before us, sooner */
 static const uint64_t loop_grace_ns = 2000000000;  /* how long a busy target may take to show a loop */
+
+/* An interpreter's frames which precede their capture; those of other CPUs may come between. */
+struct extra {
+	uint8_t *bytes;
+	size_t size;
+};
 
 struct session {
 	struct session_options options;
@@ -45,10 +53,8 @@ struct session {
 	uint64_t attached_ns, slice_ns, own_cpu_from_ns;
 	bool prepared;
 	int err; /* of a reporter; ends the run */
-	/* The interpreter's frames which precede their capture. */
-	uint8_t *extra[2];
-	size_t extra_size[2];
-	bool has_extra[2];
+	struct extra extras[MAX_EXTRAS]; /* reused in turn */
+	unsigned int next_extra;
 	struct resolved *resolved;
 };
 
@@ -176,46 +182,91 @@ static void announce(struct session *s, struct traced_loop *loop)
 		fail(s, s->reporter->loop(s->self, &loop->model));
 }
 
+/* --- interpreters' frames ---------------------------------------------------------------------- */
+
+static void on_python(struct session *s, const struct ls_event_hdr *hdr)
+{
+	struct extra *extra = &s->extras[s->next_extra++ % MAX_EXTRAS];
+
+	if (extra->size < hdr->size) {
+		uint8_t *grown = realloc(extra->bytes, hdr->size);
+
+		if (!grown)
+			return;
+		extra->bytes = grown;
+		extra->size = hdr->size;
+	}
+	memcpy(extra->bytes, hdr, hdr->size);
+}
+
+static const struct ls_ev_python *find_extra(const struct session *s, const struct ls_event_hdr *capture,
+					     uint16_t kind)
+{
+	for (int i = 0; i < MAX_EXTRAS; i++) {
+		const struct ls_ev_python *python = (const void *)s->extras[i].bytes;
+
+		if (python && python->hdr.kind == kind && python->hdr.tid == capture->tid &&
+		    python->hdr.ts_ns == capture->ts_ns)
+			return python;
+	}
+	return NULL;
+}
+
+static struct capture_extras extras_of(const struct session *s, const struct ls_event_hdr *capture)
+{
+	return (struct capture_extras){
+		.python = find_extra(s, capture, LS_EV_PYTHON),
+		.holder = find_extra(s, capture, LS_EV_HOLDER),
+	};
+}
+
+/* CPython may have come up since the process was seen last. */
+static void look_for_python(struct session *s, struct traced_loop *loop)
+{
+	if (loop->not_python || python__attached(s->resolver.python, loop->tgid))
+		return;
+	loop->not_python = pythons__attach(s->resolver.python, s->tracer, loop->tgid) == -ENOENT;
+}
+
+/* --- a loop's kind ------------------------------------------------------------------------------ */
+
+/* What the stack just resolved says of the loop. */
+static void learn_kind(struct session *s, struct traced_loop *loop)
+{
+	bool runs_loop;
+	const char *kind = resolve__kind(&s->resolver, loop->tgid, s->resolved, &runs_loop);
+
+	if (loop->suspect && runs_loop)
+		loop->suspect = false;
+	if (kind && !loop->suspect)
+		loop->model.kind = kind;
+}
+
+/* The stack of the loop's home wait. */
 static void on_loop(struct session *s, const struct ls_ev_capture *ev)
 {
 	struct traced_loop *loop = loop_for(s, &ev->hdr, ev->slot);
-	const char *kind;
+	struct capture_extras extras = extras_of(s, &ev->hdr);
+	struct ls_blame ignored;
 
 	if (!loop)
 		return;
-	resolve__native(&s->resolver, ev, false, s->resolved);
+	look_for_python(s, loop);
+	/* Just found: the kernel did not know how to walk it, but it is in its wait most of the time. */
+	if (!extras.python &&
+	    !python__walk(s->resolver.python, loop->tgid, ev->fsbase, &s->resolved->walked))
+		extras.python = &s->resolved->walked.record;
+	resolve__blame(&s->resolver, ev, &extras, &loop->home, loop->model.kind, false, s->resolved,
+		       &ignored);
 	home_stack__set(&loop->home, s->resolved->native,
-			s->resolved->truncated ? 0 : s->resolved->nr_native);
-	kind = dispatch__kind(s->resolved->native, s->resolved->nr_native);
-	if (kind)
-		loop->model.kind = kind;
-	loop->model.wait = call_name(ev->call.nr);
+			s->resolved->native_truncated ? 0 : s->resolved->nr_native);
 	loop->suspect = false;
+	learn_kind(s, loop);
+	loop->model.wait = call_name(ev->call.nr);
 	announce(s, loop);
 }
 
 /* --- captures ---------------------------------------------------------------------------------- */
-
-static void clear_extras(struct session *s)
-{
-	s->has_extra[0] = s->has_extra[1] = false;
-}
-
-static void on_python(struct session *s, const struct ls_event_hdr *hdr)
-{
-	int which = hdr->kind == LS_EV_HOLDER;
-
-	if (s->extra_size[which] < hdr->size) {
-		uint8_t *grown = realloc(s->extra[which], hdr->size);
-
-		if (!grown)
-			return;
-		s->extra[which] = grown;
-		s->extra_size[which] = hdr->size;
-	}
-	memcpy(s->extra[which], hdr, hdr->size);
-	s->has_extra[which] = true;
-}
 
 static void blame_capture(struct session *s, struct traced_loop *loop, const struct ls_ev_capture *ev,
 			  const struct capture_extras *extras, bool live)
@@ -223,10 +274,8 @@ static void blame_capture(struct session *s, struct traced_loop *loop, const str
 	struct ls_blame blame;
 
 	resolve__blame(&s->resolver, ev, extras, &loop->home, loop->model.kind, live, s->resolved, &blame);
-	if (loop->suspect && dispatch__runs_loop(s->resolved->native, s->resolved->nr_native)) {
-		loop->model.kind = dispatch__kind(s->resolved->native, s->resolved->nr_native);
-		loop->suspect = false;
-	}
+	if (loop->suspect)
+		learn_kind(s, loop);
 	if (blames__add(&loop->blames, &blame))
 		fail(s, -ENOMEM);
 }
@@ -261,23 +310,17 @@ static void enter_iteration(struct traced_loop *loop, uint64_t iteration)
 	loop->iteration = iteration;
 }
 
-static void hold_extras(struct session *s, struct traced_loop *loop)
+static int hold(struct traced_loop *loop, const struct ls_event_hdr *record)
 {
-	for (int i = 0; i < 2; i++)
-		if (s->has_extra[i])
-			fail(s, raw__append(&loop->raw, s->extra[i],
-					    ((struct ls_event_hdr *)s->extra[i])->size) == -ENOMEM ?
-					-ENOMEM :
-					0);
+	int err = record ? raw__append(&loop->raw, record, record->size) : 0;
+
+	return err == -ENOMEM ? err : 0;
 }
 
 static void on_capture(struct session *s, const struct ls_ev_capture *ev)
 {
 	struct traced_loop *loop = loop_for(s, &ev->hdr, ev->slot);
-	struct capture_extras extras = {
-		.python = s->has_extra[0] ? (const void *)s->extra[0] : NULL,
-		.holder = s->has_extra[1] ? (const void *)s->extra[1] : NULL,
-	};
+	struct capture_extras extras = extras_of(s, &ev->hdr);
 
 	if (!loop)
 		return;
@@ -287,11 +330,10 @@ static void on_capture(struct session *s, const struct ls_ev_capture *ev)
 	} else {
 		if (loop->raw.used > HELD_BYTES)
 			blame_held(s, loop); /* a long one, and a stall in any case */
-		hold_extras(s, loop);
-		if (raw__append(&loop->raw, ev, ev->hdr.size) == -ENOMEM)
-			fail(s, -ENOMEM);
+		fail(s, hold(loop, (const void *)extras.python));
+		fail(s, hold(loop, (const void *)extras.holder));
+		fail(s, hold(loop, &ev->hdr));
 	}
-	clear_extras(s);
 }
 
 /* --- stalls ------------------------------------------------------------------------------------ */
@@ -526,12 +568,14 @@ static void on_process(struct session *s, const struct ls_ev_process *ev)
 	case LS_EV_EXEC:
 		end_loops_of(s, ev->hdr.tgid);
 		symbolizer__forget(s->resolver.symbolizer, ev->hdr.tgid);
+		python__forget(s->resolver.python, ev->hdr.tgid);
 		break;
 	case LS_EV_EXIT:
 		loop = loops__find(&s->loops, ev->hdr.tid);
 		if (ev->is_process) {
 			end_loops_of(s, ev->hdr.tgid);
 			symbolizer__forget(s->resolver.symbolizer, ev->hdr.tgid);
+			python__forget(s->resolver.python, ev->hdr.tgid);
 			drop_target(s, ev->hdr.tgid);
 		} else if (loop) {
 			end_loop(s, loop);
@@ -554,7 +598,7 @@ static bool is_whole(const struct ls_event_hdr *hdr, size_t bytes)
 		return bytes >= sizeof(*capture) && capture->stack_bytes == bytes - sizeof(*capture);
 	case LS_EV_PYTHON:
 	case LS_EV_HOLDER:
-		return bytes >= sizeof(struct ls_ev_python);
+		return python__record_ok((const void *)hdr, bytes);
 	case LS_EV_STALL:
 		return bytes >= sizeof(struct ls_ev_stall);
 	default:
@@ -571,7 +615,6 @@ static void on_event(void *arg, const struct ls_event_hdr *hdr, size_t bytes)
 	switch (hdr->kind) {
 	case LS_EV_LOOP:
 		on_loop(s, (const void *)hdr);
-		clear_extras(s);
 		break;
 	case LS_EV_CAPTURE:
 		on_capture(s, (const void *)hdr);
@@ -705,7 +748,9 @@ struct session *session__new(const struct session_options *options, const struct
 	s->resolver.strings = strings__new();
 	if (s->resolver.strings)
 		s->resolver.symbolizer = symbolizer__new(s->resolver.strings);
-	if (!s->resolved || !s->resolver.symbolizer) {
+	if (s->resolver.symbolizer)
+		s->resolver.python = python__new(s->resolver.strings);
+	if (!s->resolved || !s->resolver.python) {
 		log_err("out of memory");
 		goto fail;
 	}
@@ -726,9 +771,10 @@ void session__free(struct session *s)
 	tracer__free(s->tracer);
 	loops__free(&s->loops);
 	symbolizer__free(s->resolver.symbolizer);
+	python__free(s->resolver.python);
 	strings__free(s->resolver.strings);
-	free(s->extra[0]);
-	free(s->extra[1]);
+	for (int i = 0; i < MAX_EXTRAS; i++)
+		free(s->extras[i].bytes);
 	free(s->resolved);
 	free(s->targets);
 	free(s);
@@ -758,6 +804,8 @@ int session__attach(struct session *s)
 	int err;
 
 	seed_targets(s);
+	for (size_t i = 0; i < s->nr_targets; i++)
+		pythons__attach(s->resolver.python, s->tracer, s->targets[i]);
 	err = tracer__attach(s->tracer);
 	if (err)
 		return err;

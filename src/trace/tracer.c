@@ -443,7 +443,7 @@ const struct ls_ev_capture *tracer__current_capture(struct tracer *t, uint32_t s
 		return NULL;
 	if (s->off_since_ns != since) /* it has moved on meanwhile */
 		return NULL;
-	*python = t->copy->python.nr_frames ? &t->copy->python : NULL;
+	*python = t->copy->python.record.nr_frames ? &t->copy->python.record : NULL;
 	return &t->copy->ev;
 }
 

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <string.h>
+
+#include "log.h"
+#include "symbols/python.h"
+#include "trace/pythons.h"
+#include "trace/tracer.h"
+
+static void put_thread(void *ctx, pid_t tid, const struct py_thread *thread)
+{
+	uint32_t key = tid;
+
+	bpf_map_update_elem(*(int *)ctx, &key, thread, BPF_ANY);
+}
+
+int pythons__attach(struct python *py, struct tracer *t, pid_t tgid)
+{
+	int processes = tracer__map_fd(t, "py_processes"), threads = tracer__map_fd(t, "py_threads");
+	struct py_process process;
+	uint32_t key = tgid;
+	char why[256];
+	int err, nr;
+
+	err = python__attach(py, tgid, &process, why, sizeof(why));
+	if (err) {
+		if (why[0])
+			log_warn("process %d: %s: no Python frames", tgid, why);
+		return err;
+	}
+	if (bpf_map_update_elem(processes, &key, &process, BPF_ANY)) {
+		err = -errno;
+		log_warn("process %d: no Python frames: %s", tgid, strerror(-err));
+		python__forget(py, tgid);
+		return err;
+	}
+	nr = python__threads(py, tgid, put_thread, &threads);
+	log_info("process %d: CPython %d.%d, %d threads", tgid, process.version >> 8,
+		 process.version & 255, nr);
+	return 0;
+}
