@@ -308,6 +308,7 @@ static inline int fixture_run(const struct reporter *r, void *self)
 		slice.end_ns = slice.start_ns + SEC;
 		slice.iterations = 501;
 		slice.stalls = 2 - (uint64_t)i;
+		memset(slice.histogram, 0, sizeof(slice.histogram));
 		fixture_count(slice.histogram, 200000, 500);
 		err = r->slice(self, &slice);
 	}

@@ -171,10 +171,16 @@ void jsonw__time(struct jsonw *w, const char *key, uint64_t time_ns)
 	jsonw__str(w, key, buf);
 }
 
-int jsonw__line(struct jsonw *w)
+int jsonw__newline(struct jsonw *w)
 {
 	put(w, "\n", 1);
 	w->comma = false;
+	return w->err;
+}
+
+int jsonw__line(struct jsonw *w)
+{
+	jsonw__newline(w);
 	if (!w->err && fflush(w->out) != 0)
 		w->err = -errno;
 	return w->err;

@@ -37,7 +37,9 @@ void jsonw__fraction(struct jsonw *w, const char *key, double value, int digits)
 /* RFC 3339, UTC, microseconds. */
 void jsonw__time(struct jsonw *w, const char *key, uint64_t time_ns);
 
-/* Ends a line and flushes: 0 or the first -errno. */
+/* Ends a line: 0 or the first -errno. */
+int jsonw__newline(struct jsonw *w);
+/* Ends a line and flushes. */
 int jsonw__line(struct jsonw *w);
 
 #endif

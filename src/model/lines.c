@@ -91,7 +91,8 @@ void lines__frame(struct jsonw *w, const struct ls_frame *frame)
 	if (frame->line)
 		jsonw__u64(w, "line", frame->line);
 	jsonw__str(w, "module", frame->module);
-	if (frame->has_offset)
+	if (frame->has_offset &&
+	    frame->offset <= INT64_MAX) /* more is nonsense, and no JSON integer */
 		jsonw__u64(w, "offset", frame->offset);
 	if (frame->inlined)
 		jsonw__bool(w, "inlined", true);
@@ -134,9 +135,8 @@ static void write_top(struct jsonw *w, const struct ls_site_total *top)
 	jsonw__end_object(w);
 }
 
-static void write_loop_summary(struct jsonw *w, const struct ls_loop_summary *s)
+void lines__loop_summary(struct jsonw *w, const struct ls_loop_summary *s)
 {
-	jsonw__object(w, NULL);
 	jsonw__i64(w, "pid", s->loop.pid);
 	jsonw__i64(w, "tid", s->loop.tid);
 	jsonw__str(w, "comm", s->loop.comm);
@@ -157,7 +157,6 @@ static void write_loop_summary(struct jsonw *w, const struct ls_loop_summary *s)
 		write_top(w, &s->top[i]);
 	jsonw__end_array(w);
 	lines__histogram(w, s->histogram);
-	jsonw__end_object(w);
 }
 
 /* The contract has "events" and "stacks"; the others are named as the model names them. */
@@ -177,8 +176,11 @@ void lines__summary(struct jsonw *w, const struct ls_summary *summary)
 	jsonw__str(w, "type", "summary");
 	jsonw__fraction(w, "seconds", summary->seconds, 6);
 	jsonw__array(w, "loops");
-	for (size_t i = 0; i < summary->nr_loops; i++)
-		write_loop_summary(w, &summary->loops[i]);
+	for (size_t i = 0; i < summary->nr_loops; i++) {
+		jsonw__object(w, NULL);
+		lines__loop_summary(w, &summary->loops[i]);
+		jsonw__end_object(w);
+	}
 	jsonw__end_array(w);
 	write_lost(w, &summary->lost);
 	jsonw__object(w, "overhead");

@@ -23,6 +23,8 @@ void lines__frame(struct jsonw *w, const struct ls_frame *frame);
 void lines__ledger(struct jsonw *w, const struct ls_ledger *ledger);
 /* [[lower_ns,count],...] of the buckets that are not empty. */
 void lines__histogram(struct jsonw *w, const uint32_t histogram[LS_HIST_BUCKETS]);
+/* The members of an entry of the summary's "loops". */
+void lines__loop_summary(struct jsonw *w, const struct ls_loop_summary *summary);
 /* "type":"summary" with all its members. */
 void lines__summary(struct jsonw *w, const struct ls_summary *summary);
 

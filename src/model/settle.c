@@ -104,6 +104,13 @@ static int on_slice(void *self, const struct ls_slice *slice)
 	return s->inner.slice ? s->inner.slice(s->inner_self, slice) : 0;
 }
 
+static int on_rest(void *self, const struct ls_rest *rest)
+{
+	struct settle *s = self;
+
+	return s->inner.rest ? s->inner.rest(s->inner_self, rest) : 0;
+}
+
 static int on_summary(void *self, const struct ls_summary *summary)
 {
 	struct settle *s = self;
@@ -144,6 +151,7 @@ int settle__wrap(struct reporter *r, void **self)
 		.loop = on_loop,
 		.stall = on_stall,
 		.slice = on_slice,
+		.rest = on_rest,
 		.summary = on_summary,
 		.free = on_free,
 	};

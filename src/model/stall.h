@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * The model: what a source (live session, trace file) hands to every reader (text, JSON, flame graph,
- * diff, Prometheus). Terms are those of the contract: loop, iteration, stall, ledger, cause, call, site.
+ * The model: what a source (live session, trace file) hands to every reader (text, JSON, flame
+ * graph, diff, Prometheus). Terms are those of the contract: loop, iteration, stall, ledger, cause,
+ * call, site.
  *
  * Ownership: every pointer in these structures is borrowed from the source and is valid during the
  * call that passes it; a reader which keeps something copies it. Absent strings are NULL.
- * Times are nanoseconds; *_ns instants are CLOCK_MONOTONIC, `time_ns` CLOCK_REALTIME since the epoch.
+ * Times are nanoseconds; *_ns instants are CLOCK_MONOTONIC, `time_ns` CLOCK_REALTIME since the
+ * epoch.
  */
 #ifndef LS_MODEL_STALL_H
 #define LS_MODEL_STALL_H
@@ -23,11 +25,12 @@ struct ls_frame {
 	const char *function; /* demangled; NULL when there is no name */
 	const char *file;     /* source file */
 	const char *module;   /* ELF file as the target sees it; NULL for kernel */
-	uint32_t line;	      /* 0 unknown */
+	uint32_t line;        /* 0 unknown */
 	bool has_offset;
-	bool inlined;	 /* expanded into the frame after it */
-	bool async;	 /* Python: an `async def` frame (coroutine or asynchronous generator) */
-	uint64_t offset; /* in the module (file virtual address less load bias); kernel: from the symbol */
+	bool inlined;    /* expanded into the frame after it */
+	bool async;      /* Python: an `async def` frame (coroutine or asynchronous generator) */
+	uint64_t offset; /* in the module (file virtual address less load bias); kernel: from the
+			    symbol */
 };
 
 struct ls_stack {
@@ -38,7 +41,7 @@ struct ls_stack {
 
 struct ls_blocking_call {
 	const char *name;   /* system call: "recvfrom"; NULL for CPU time and run queue */
-	int fd;		    /* -1 none */
+	int fd;             /* -1 none */
 	const char *object; /* "tcp 127.0.0.1:5432", "/var/lib/app.db", "pipe" */
 };
 
@@ -56,7 +59,7 @@ struct ls_blame {
 	struct ls_blocking_call call;
 	const struct ls_frame *site;   /* points into stack.frames; NULL unknown */
 	const struct ls_frame *callee; /* likewise; NULL when the site itself blocked */
-	const char *task;	       /* asyncio task's name */
+	const char *task;              /* asyncio task's name */
 	struct ls_holder holder;
 	const char *advice;
 	struct ls_stack stack;
@@ -73,9 +76,9 @@ struct ls_stall {
 	const char *kind; /* of the loop: "asyncio", "redis", "epoll" ... */
 	uint64_t iteration;
 	uint64_t start_ns, time_ns, wall_ns;
-	bool ongoing;	    /* still under way; the final record has the same start_ns */
+	bool ongoing;       /* still under way; the final record has the same start_ns */
 	bool before_attach; /* it had begun before tracing did: start_ns is when tracing did */
-	int64_t ready;	    /* events queued up behind it; -1 unknown */
+	int64_t ready;      /* events queued up behind it; -1 unknown */
 	struct ls_ledger ledger;
 	const struct ls_blame *causes; /* greatest first */
 	size_t nr_causes;
@@ -107,7 +110,7 @@ struct ls_site_total {
 	enum ls_cause cause;
 	struct ls_blocking_call call;
 	const char *advice;
-	uint64_t ns;	/* time of that cause there, in stalls */
+	uint64_t ns;    /* time of that cause there, in stalls */
 	uint64_t count; /* stalls it took part in */
 };
 
@@ -116,8 +119,8 @@ struct ls_loop_summary {
 	uint64_t iterations, stalls;
 	uint64_t busy_ns, wait_ns;
 	uint64_t p50_ns, p90_ns, p99_ns, max_ns; /* of iteration lengths */
-	uint32_t histogram[LS_HIST_BUCKETS];	 /* of all iterations: model/histogram.h */
-	struct ls_ledger ledger;		 /* of its stalls, added up */
+	uint32_t histogram[LS_HIST_BUCKETS];     /* of all iterations: model/histogram.h */
+	struct ls_ledger ledger;                 /* of its stalls, added up */
 	uint64_t stalled_wall_ns;
 	const struct ls_site_total *top; /* worst first */
 	size_t nr_top;
@@ -142,9 +145,9 @@ struct ls_summary {
 };
 
 /*
- * One loop's iterations in one slice of the run's time: the differences of its totals. The slices of a
- * loop follow one another; one in which nothing happened is left out. They tell how much the numbers
- * of one recording vary.
+ * One loop's iterations in one slice of the run's time: the differences of its totals. The slices
+ * of a loop follow one another; one in which nothing happened is left out. They tell how much the
+ * numbers of one recording vary.
  */
 struct ls_slice {
 	int pid, tid;
@@ -155,6 +158,21 @@ struct ls_slice {
 	uint32_t histogram[LS_HIST_BUCKETS];
 };
 
+/*
+ * One loop's stalls that a trace file does not keep one by one, added up by place. `count` of a
+ * cause is how many stalls it took part in. Time that no place stands for is a cause without a
+ * stack: causes and unaccounted time make up the ledger. May come in parts: only the first has
+ * stalls and ledger.
+ */
+struct ls_rest {
+	int pid, tid;
+	const char *comm, *kind;
+	uint64_t stalls, wall_ns;
+	struct ls_ledger ledger;
+	const struct ls_blame *causes;
+	size_t nr_causes;
+};
+
 /* JSON and text names of the enums; "?" out of range. */
 const char *ls_cause__name(enum ls_cause cause);
 bool ls_cause__parse(const char *name, enum ls_cause *cause);
@@ -163,14 +181,15 @@ const char *ls_frame_kind__name(enum ls_frame_kind kind);
 uint64_t ls_ledger__sum(const struct ls_ledger *ledger);
 
 /*
- * A reader of the model. Any member may be NULL. Calls come in this order: start, then loop, stall and
- * slice as they happen, then summary, then free. 0 or -errno: an error ends the run.
+ * A reader of the model. Any member may be NULL. Calls come in this order: start, then loop, stall
+ * and slice as they happen, then summary, then free. 0 or -errno: an error ends the run.
  */
 struct reporter {
 	int (*start)(void *self, const struct ls_start *start);
 	int (*loop)(void *self, const struct ls_loop *loop);
 	int (*stall)(void *self, const struct ls_stall *stall);
 	int (*slice)(void *self, const struct ls_slice *slice);
+	int (*rest)(void *self, const struct ls_rest *rest); /* trace files only, before summary */
 	int (*summary)(void *self, const struct ls_summary *summary);
 	void (*free)(void *self);
 };

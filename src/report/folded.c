@@ -147,6 +147,13 @@ static int on_stall(void *self, const struct ls_stall *stall)
 	return samples__add(f->samples, stall);
 }
 
+static int on_rest(void *self, const struct ls_rest *rest)
+{
+	struct folded *f = self;
+
+	return samples__add_rest(f->samples, rest);
+}
+
 static void on_free(void *self)
 {
 	struct folded *f = self;
@@ -169,7 +176,7 @@ int report_folded__new(FILE *out, const struct folded_options *options, struct r
 		free(f);
 		return -ENOMEM;
 	}
-	*r = (struct reporter){.stall = on_stall, .summary = on_summary, .free = on_free};
+	*r = (struct reporter){.stall = on_stall, .rest = on_rest, .summary = on_summary, .free = on_free};
 	*self = f;
 	return settle__wrap(r, self);
 }

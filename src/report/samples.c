@@ -96,7 +96,8 @@ static int grow(struct samples *s, size_t n)
 	return 0;
 }
 
-static int put(struct samples *s, const struct key *key, uint64_t ns)
+/* `stalls` more took part; 0: the one at hand, to be counted once. */
+static int put(struct samples *s, const struct key *key, uint64_t ns, uint64_t stalls)
 {
 	int64_t id = intern__id(s->keys, key, sizeof(*key));
 	struct weight *w;
@@ -107,47 +108,76 @@ static int put(struct samples *s, const struct key *key, uint64_t ns)
 		return -ENOMEM;
 	w = &s->weights[id];
 	w->ns += ns;
-	if (w->last != s->serial)
-		w->stalls++;
+	w->stalls += stalls ? stalls : w->last != s->serial;
 	w->last = s->serial;
 	return 0;
 }
 
-/* Blames, and what they leave of the ledger. */
-static int put_all(struct samples *s, const struct ls_stall *stall, struct key *key)
+static int put_blame(struct samples *s, struct key *key, const struct ls_blame *b, uint64_t stalls)
 {
-	uint64_t left[LS_NR_CAUSES + 1];
-	const struct ls_blame *b;
 	int err;
 
-	memcpy(left, stall->ledger.ns, sizeof(stall->ledger.ns));
-	left[SAMPLE_UNACCOUNTED] = stall->ledger.unaccounted_ns;
-	for (b = stall->causes; b < stall->causes + stall->nr_causes; b++) {
-		key->cause = b->cause;
-		if ((err = put_string(s, b->call.name, &key->call)) ||
-		    (err = put_string(s, b->call.object, &key->object)) ||
-		    (err = put_stack(s, &b->stack, &key->stack)) || (err = put(s, key, b->ns)))
-			return err;
-		left[b->cause] -= b->ns < left[b->cause] ? b->ns : left[b->cause];
-	}
+	key->cause = b->cause;
+	if ((err = put_string(s, b->call.name, &key->call)) ||
+	    (err = put_string(s, b->call.object, &key->object)) ||
+	    (err = put_stack(s, &b->stack, &key->stack)))
+		return err;
+	return put(s, key, b->ns, stalls);
+}
+
+/* What the blames leave of the ledger. */
+static int put_remainder(struct samples *s, struct key *key, const struct ls_ledger *ledger,
+			 const struct ls_blame *causes, size_t n, uint64_t stalls)
+{
+	uint64_t left[LS_NR_CAUSES + 1];
+	int err;
+
+	memcpy(left, ledger->ns, sizeof(ledger->ns));
+	left[SAMPLE_UNACCOUNTED] = ledger->unaccounted_ns;
+	for (size_t i = 0; i < n; i++)
+		left[causes[i].cause] -=
+			causes[i].ns < left[causes[i].cause] ? causes[i].ns : left[causes[i].cause];
 	key->call = key->object = key->stack = 0;
 	for (key->cause = 0; key->cause <= LS_NR_CAUSES; key->cause++) {
-		if (left[key->cause] && (err = put(s, key, left[key->cause])) != 0)
+		if (left[key->cause] && (err = put(s, key, left[key->cause], stalls)) != 0)
 			return err;
 	}
 	return 0;
 }
 
-int samples__add(struct samples *s, const struct ls_stall *stall)
+static int begin(struct samples *s, const char *comm, const char *kind, struct key *key)
 {
-	struct key key = {0};
 	int err;
 
 	s->serial++;
-	if ((err = put_string(s, stall->comm, &key.comm)) ||
-	    (err = put_string(s, stall->kind, &key.kind)))
+	memset(key, 0, sizeof(*key));
+	err = put_string(s, comm, &key->comm);
+	return err ? err : put_string(s, kind, &key->kind);
+}
+
+int samples__add(struct samples *s, const struct ls_stall *stall)
+{
+	struct key key;
+	int err = begin(s, stall->comm, stall->kind, &key);
+
+	for (size_t i = 0; i < stall->nr_causes && !err; i++)
+		err = put_blame(s, &key, &stall->causes[i], 0);
+	return err ? err
+		   : put_remainder(s, &key, &stall->ledger, stall->causes, stall->nr_causes, 0);
+}
+
+int samples__add_rest(struct samples *s, const struct ls_rest *rest)
+{
+	struct key key;
+	int err = begin(s, rest->comm, rest->kind, &key);
+
+	for (size_t i = 0; i < rest->nr_causes && !err; i++)
+		err = put_blame(s, &key, &rest->causes[i], rest->causes[i].count);
+	if (err || !rest->ledger.unaccounted_ns)
 		return err;
-	return put_all(s, stall, &key);
+	key.call = key.object = key.stack = 0;
+	key.cause = SAMPLE_UNACCOUNTED;
+	return put(s, &key, rest->ledger.unaccounted_ns, rest->stalls);
 }
 
 size_t samples__count(const struct samples *s)

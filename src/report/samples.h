@@ -31,6 +31,7 @@ struct samples *samples__new(void); /* NULL: errno */
 void samples__free(struct samples *s);
 
 int samples__add(struct samples *s, const struct ls_stall *stall);
+int samples__add_rest(struct samples *s, const struct ls_rest *rest);
 
 size_t samples__count(const struct samples *s);
 /* Borrowed until the next samples__add. */
