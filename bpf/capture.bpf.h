@@ -307,6 +307,7 @@ static __always_inline void send_python(struct ls_ev_python *python, __u16 kind,
 	if (bytes > sizeof(*python) + LS_PYFRAMES_MAX * sizeof(struct ls_pyframe))
 		return;
 	fill_header(&python->hdr, kind, bytes, ev->hdr.tgid, ev->hdr.tid, ev->hdr.ts_ns);
+	python->serial = ev->serial;
 	if (bpf_ringbuf_output(&events, python, bytes, BPF_RB_NO_WAKEUP))
 		count_loss(LS_LOST_CAPTURES);
 }
@@ -321,6 +322,7 @@ static __always_inline void send_buffer(struct ls_loop_state *s, __u32 slot,
 	if (bytes > sizeof(*ev) + LS_STACK_MAX)
 		return;
 	fill_header(&ev->hdr, kind, bytes, s->tgid, s->tid, now);
+	ev->serial = ++s->serial;
 	ev->iteration = s->iteration;
 	ev->start_ns = s->start_ns;
 	ev->slot = slot;

@@ -137,6 +137,7 @@ struct ls_ev_capture {
 	struct ls_call call;
 	struct ls_regs regs;
 	__u64 fsbase; /* thread pointer: names the PyThreadState */
+	__u64 serial; /* of the loop's records; an interpreter's frames carry their capture's */
 	__u32 nr_kstack;
 	__u32 stack_bytes;
 	__u64 kstack[LS_KSTACK_MAX]; /* leaf first */
@@ -159,6 +160,7 @@ struct ls_pyframe {
 
 struct ls_ev_python {
 	struct ls_event_hdr hdr;
+	__u64 serial; /* of the capture which it belongs to */
 	__u64 tstate;
 	__u64 cframe;	  /* 3.11, 3.12: the innermost _PyCFrame; the chain is in the stack's copy */
 	__u32 thread_tid; /* of tstate, in the target's pid namespace; 0 unknown */
@@ -215,6 +217,7 @@ struct ls_loop_state {
 	__u32 pending_counts[LS_NR_CAUSES];
 	__u64 held_ns;		/* the other buffer holds a block this long, to send if this becomes long */
 	__u64 capture_credit_ns; /* see may_capture() */
+	__u64 serial;		 /* records sent */
 	__u64 home_hash;	 /* of the top of its stack when that was last sent */
 	__u32 captures;
 	__u32 waker_tid, waker_tgid;

@@ -69,7 +69,7 @@ struct py_capture {
 	};
 };
 
-LS_ASSERT_SIZE(ls_ev_python, 48);
+LS_ASSERT_SIZE(ls_ev_python, 56);
 LS_ASSERT_SIZE(py_process, 64);
 
 #endif

@@ -199,20 +199,20 @@ static void on_python(struct session *s, const struct ls_event_hdr *hdr)
 	memcpy(extra->bytes, hdr, hdr->size);
 }
 
-static const struct ls_ev_python *find_extra(const struct session *s, const struct ls_event_hdr *capture,
-					     uint16_t kind)
+static const struct ls_ev_python *find_extra(const struct session *s,
+					     const struct ls_ev_capture *capture, uint16_t kind)
 {
 	for (int i = 0; i < MAX_EXTRAS; i++) {
 		const struct ls_ev_python *python = (const void *)s->extras[i].bytes;
 
-		if (python && python->hdr.kind == kind && python->hdr.tid == capture->tid &&
-		    python->hdr.ts_ns == capture->ts_ns)
+		if (python && python->hdr.kind == kind && python->hdr.tid == capture->hdr.tid &&
+		    python->serial == capture->serial)
 			return python;
 	}
 	return NULL;
 }
 
-static struct capture_extras extras_of(const struct session *s, const struct ls_event_hdr *capture)
+static struct capture_extras extras_of(const struct session *s, const struct ls_ev_capture *capture)
 {
 	return (struct capture_extras){
 		.python = find_extra(s, capture, LS_EV_PYTHON),
@@ -246,7 +246,7 @@ static void learn_kind(struct session *s, struct traced_loop *loop)
 static void on_loop(struct session *s, const struct ls_ev_capture *ev)
 {
 	struct traced_loop *loop = loop_for(s, &ev->hdr, ev->slot);
-	struct capture_extras extras = extras_of(s, &ev->hdr);
+	struct capture_extras extras = extras_of(s, ev);
 	struct ls_blame ignored;
 
 	if (!loop)
@@ -320,7 +320,7 @@ static int hold(struct traced_loop *loop, const struct ls_event_hdr *record)
 static void on_capture(struct session *s, const struct ls_ev_capture *ev)
 {
 	struct traced_loop *loop = loop_for(s, &ev->hdr, ev->slot);
-	struct capture_extras extras = extras_of(s, &ev->hdr);
+	struct capture_extras extras = extras_of(s, ev);
 
 	if (!loop)
 		return;
