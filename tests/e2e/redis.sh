@@ -73,5 +73,5 @@ worst=$(records "$T/get.json" stall |
 }
 assert_jq "$T/get.json" '(map(select(.type == "summary"))[0].loops | map(.iterations) | add) > 1000' \
 	"the loop's iterations were seen"
-say "plain GETs:$(tr '\r' '\n' <"$T/get.cmd" | sed -n 's/^GET\(.*per second\).*/\1/p')," \
-	"$(records "$T/get.json" stall | wc -l) stalls, all waiting for a CPU"
+say "plain GETs$(tr '\r' '\n' <"$T/get.cmd" | sed -n 's/^GET\(.*per second\).*/\1/p')," \
+	"$(records "$T/get.json" stall | wc -l) stalls, which waited for a CPU"
