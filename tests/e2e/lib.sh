@@ -65,7 +65,7 @@ need_loopstall() {
 start() {
 	local name=$1
 	shift
-	: >"$T/$name.out" >"$T/$name.err" # there at once, for who waits for a line in it
+	touch "$T/$name.out" "$T/$name.err" # there at once, for who waits for a line in them
 	env --default-signal=INT,QUIT,PIPE "$@" <"${stdin:-/dev/null}" \
 		>"$T/$name.out" 2>"$T/$name.err" &
 	pid=$!

@@ -4,6 +4,7 @@
 # TRUTH_ITERATIONS (default 250; the full bar is 1000), TRUTH_SEED, and TRUTH_ARGS and TRUTH_LIMITS
 # for slow machines: more arguments to the program and to the comparison. TRUTH_KEEP: a directory for
 # the two files when they differ.
+# shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 need_loopstall
 need jq "$PYTHON3"
