@@ -135,6 +135,12 @@ struct ls_overhead {
 	uint64_t tracer_cpu_ns, tracer_rss_bytes;
 };
 
+/* An ELF file that frames lie in. */
+struct ls_module {
+	const char *path;     /* as ls_frame.module */
+	const char *build_id; /* hexadecimal */
+};
+
 struct ls_summary {
 	double seconds;
 	const struct ls_loop_summary *loops;
@@ -142,6 +148,8 @@ struct ls_summary {
 	struct ls_losses lost;
 	struct ls_overhead overhead;
 	uint64_t frames_total, frames_symbolized;
+	const struct ls_module *modules; /* those whose build id is known */
+	size_t nr_modules;
 };
 
 /*
