@@ -419,7 +419,7 @@ static const struct ls_frame *find_frame(const struct reader *rd, const struct l
 /* Lays the stack's frames behind those already there: room has been made. */
 static struct ls_stack expand(struct reader *rd, uint32_t number)
 {
-	struct ls_stack stack = {.frames = rd->frames + rd->nr_frames};
+	struct ls_stack stack = {.frames = rd->frames + rd->nr_frames, .id = number + 1};
 	const uint32_t *numbers;
 
 	if (number == NONE)

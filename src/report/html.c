@@ -11,7 +11,7 @@
 #include "model/jsonw.h"
 #include "model/lines.h"
 #include "model/settle.h"
-#include "model/sites.h"
+#include "model/sitetable.h"
 #include "report/assets.h"
 #include "report/collect.h"
 #include "report/flamegraph.h"
@@ -39,7 +39,7 @@ struct html {
 	FILE *out;
 	struct jsonw w;
 	struct samples *samples;
-	struct sites *sites;
+	struct sitetable *sites;
 	struct stacks *texts;
 	struct spot *spots; /* a heap, the shortest at the top, once it is full */
 	size_t nr_spots;
@@ -167,7 +167,7 @@ static int on_stall(void *self, const struct ls_stall *stall)
 		put_spot(h, &spot);
 	}
 	err = samples__add(h->samples, stall);
-	return err ? err : sites__add(h->sites, stall);
+	return err ? err : sitetable__add(h->sites, stall);
 }
 
 static int on_rest(void *self, const struct ls_rest *rest)
@@ -177,7 +177,7 @@ static int on_rest(void *self, const struct ls_rest *rest)
 
 	h->stalls += rest->stalls;
 	h->rest_stalls += rest->stalls;
-	return err ? err : sites__add_rest(h->sites, rest);
+	return err ? err : sitetable__add_rest(h->sites, rest);
 }
 
 static int on_slice(void *self, const struct ls_slice *slice)
@@ -251,13 +251,13 @@ static void put_site(struct jsonw *w, const struct site *s)
 
 static int put_sites(struct html *h)
 {
-	size_t n = sites__count(h->sites);
+	size_t n = sitetable__count(h->sites);
 	const struct site **sorted = calloc(n + 1, sizeof(*sorted));
 
 	if (!sorted)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
-		sorted[i] = sites__at(h->sites, i);
+		sorted[i] = sitetable__at(h->sites, i);
 	qsort(sorted, n, sizeof(*sorted), by_weight);
 	jsonw__array(&h->w, "sites");
 	for (size_t i = 0; i < n && i < MAX_SITES; i++)
@@ -348,7 +348,7 @@ static void on_free(void *self)
 	if (h->slices_out)
 		fclose(h->slices_out);
 	samples__free(h->samples);
-	sites__free(h->sites);
+	sitetable__free(h->sites);
 	stacks__free(h->texts);
 	free(h->spots);
 	free(h->start);
@@ -364,7 +364,7 @@ int report_html__new(FILE *out, struct reporter *r, void **self)
 		return -ENOMEM;
 	h->out = out;
 	h->samples = samples__new();
-	h->sites = sites__new();
+	h->sites = sitetable__new();
 	h->texts = stacks__new(64 << 20);
 	h->spots = calloc(MAX_STALLS, sizeof(*h->spots));
 	h->slices_out = open_memstream(&h->slices, &h->slices_bytes);

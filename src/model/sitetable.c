@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "model/intern.h"
-#include "model/sites.h"
+#include "model/sitetable.h"
 #include "model/stacks.h"
 
 enum { MAX_TABLE_BYTES = 64 << 20 };
@@ -22,7 +22,7 @@ struct entry {
 	uint64_t serial, in_stall_ns; /* the stall at hand, and its time here */
 };
 
-struct sites {
+struct sitetable {
 	struct stacks *strings;
 	struct intern *keys;
 	struct entry *entries; /* one a key */
@@ -30,9 +30,9 @@ struct sites {
 	uint64_t serial;
 };
 
-struct sites *sites__new(void)
+struct sitetable *sitetable__new(void)
 {
-	struct sites *s = calloc(1, sizeof(*s));
+	struct sitetable *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return NULL;
@@ -40,12 +40,12 @@ struct sites *sites__new(void)
 	s->keys = intern__new(MAX_TABLE_BYTES);
 	if (s->strings && s->keys)
 		return s;
-	sites__free(s);
+	sitetable__free(s);
 	errno = ENOMEM;
 	return NULL;
 }
 
-void sites__free(struct sites *s)
+void sitetable__free(struct sitetable *s)
 {
 	if (!s)
 		return;
@@ -56,7 +56,7 @@ void sites__free(struct sites *s)
 }
 
 /* The table's copy of a string; `err` keeps the first failure. */
-static const char *keep(struct sites *s, const char *text, int *err)
+static const char *keep(struct sitetable *s, const char *text, int *err)
 {
 	int64_t id;
 
@@ -70,7 +70,7 @@ static const char *keep(struct sites *s, const char *text, int *err)
 }
 
 /* A function without a name is known by its place in the module. */
-static const char *function_name(struct sites *s, const struct ls_frame *f, int *err)
+static const char *function_name(struct sitetable *s, const struct ls_frame *f, int *err)
 {
 	char name[32];
 
@@ -80,7 +80,7 @@ static const char *function_name(struct sites *s, const struct ls_frame *f, int 
 	return keep(s, name, err);
 }
 
-static int fill_key(struct sites *s, const struct ls_blame *b, struct key *key)
+static int fill_key(struct sitetable *s, const struct ls_blame *b, struct key *key)
 {
 	int err = 0;
 
@@ -94,7 +94,7 @@ static int fill_key(struct sites *s, const struct ls_blame *b, struct key *key)
 	return err;
 }
 
-static struct entry *find(struct sites *s, const struct key *key, int *err)
+static struct entry *find(struct sitetable *s, const struct key *key, int *err)
 {
 	int64_t id = intern__id(s->keys, key, sizeof(*key));
 	size_t known = s->size;
@@ -122,7 +122,7 @@ static struct entry *find(struct sites *s, const struct key *key, int *err)
 	return &s->entries[id];
 }
 
-static int describe(struct sites *s, struct site *site, const struct ls_blame *b)
+static int describe(struct sitetable *s, struct site *site, const struct ls_blame *b)
 {
 	int err = 0;
 
@@ -135,7 +135,7 @@ static int describe(struct sites *s, struct site *site, const struct ls_blame *b
 }
 
 /* `stalls`: how many this stands for; 0: the one at hand, to be counted once. */
-static int add(struct sites *s, const struct ls_blame *b, uint64_t stalls)
+static int add(struct sitetable *s, const struct ls_blame *b, uint64_t stalls)
 {
 	struct entry *e = NULL;
 	struct key key;
@@ -162,7 +162,7 @@ static int add(struct sites *s, const struct ls_blame *b, uint64_t stalls)
 	return describe(s, &e->site, b);
 }
 
-int sites__add(struct sites *s, const struct ls_stall *stall)
+int sitetable__add(struct sitetable *s, const struct ls_stall *stall)
 {
 	int err = 0;
 
@@ -172,7 +172,7 @@ int sites__add(struct sites *s, const struct ls_stall *stall)
 	return err;
 }
 
-int sites__add_rest(struct sites *s, const struct ls_rest *rest)
+int sitetable__add_rest(struct sitetable *s, const struct ls_rest *rest)
 {
 	int err = 0;
 
@@ -183,12 +183,12 @@ int sites__add_rest(struct sites *s, const struct ls_rest *rest)
 	return err;
 }
 
-size_t sites__count(const struct sites *s)
+size_t sitetable__count(const struct sitetable *s)
 {
 	return intern__count(s->keys);
 }
 
-const struct site *sites__at(const struct sites *s, size_t i)
+const struct site *sitetable__at(const struct sitetable *s, size_t i)
 {
 	return &s->entries[i].site;
 }

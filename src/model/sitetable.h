@@ -3,8 +3,8 @@
  * Stalled time by site and cause, over all loops of a run. A site is told apart by its function and
  * file, not by its line, so that it stays the same when lines move between two builds.
  */
-#ifndef LS_MODEL_SITES_H
-#define LS_MODEL_SITES_H
+#ifndef LS_MODEL_SITETABLE_H
+#define LS_MODEL_SITETABLE_H
 
 #include "model/stall.h"
 
@@ -20,17 +20,17 @@ struct site {
 	uint64_t max_ns; /* the most in one stall */
 };
 
-struct sites;
+struct sitetable;
 
-struct sites *sites__new(void); /* NULL: errno */
-void sites__free(struct sites *s);
+struct sitetable *sitetable__new(void); /* NULL: errno */
+void sitetable__free(struct sitetable *s);
 
 /* 0 or -errno. */
-int sites__add(struct sites *s, const struct ls_stall *stall);
-int sites__add_rest(struct sites *s, const struct ls_rest *rest);
+int sitetable__add(struct sitetable *s, const struct ls_stall *stall);
+int sitetable__add_rest(struct sitetable *s, const struct ls_rest *rest);
 
-size_t sites__count(const struct sites *s);
-/* Borrowed until the next sites__add. */
-const struct site *sites__at(const struct sites *s, size_t i);
+size_t sitetable__count(const struct sitetable *s);
+/* Borrowed until the next sitetable__add. */
+const struct site *sitetable__at(const struct sitetable *s, size_t i);
 
 #endif
