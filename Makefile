@@ -70,6 +70,7 @@ $(B)/syscall_names.h:
 
 # --- user space ------------------------------------------------------------------------------
 $(filter $(B)/src/trace/%.o,$(OBJS)): | $(B)/loopstall.skel.h $(B)/syscall_names.h
+$(B)/src/report/assets.o: $(wildcard src/report/assets/*)
 
 $(B)/%.o: %.c
 	$(call say,CC,$@)

@@ -10,6 +10,7 @@ static const struct {
 	int (*run)(int argc, char **argv);
 } commands[] = {
 	{ "doctor", cmd_doctor },
+	{ "report", cmd_report },
 };
 
 int main(int argc, char **argv)

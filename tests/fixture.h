@@ -102,6 +102,10 @@ static const struct ls_frame fixture_holder[] = {
 	 .module = "/usr/bin/python3.11"},
 };
 
+static const struct ls_module fixture_modules[] = {
+	{"/usr/bin/python3.11", "0123456789abcdef0123456789abcdef01234567"},
+};
+
 static const int fixture_pids[] = {4711, 815};
 static const char *const fixture_commands[] = {"/usr/bin/python3 -m uvicorn \"app:app\"", NULL};
 
@@ -250,6 +254,8 @@ static inline int fixture_run(const struct reporter *r, void *self)
 				     .lost = {.captures = 2},
 				     .frames_total = 40,
 				     .frames_symbolized = 39,
+				     .modules = fixture_modules,
+				     .nr_modules = 1,
 				     .overhead = {.bpf_ns = 12345,
 						  .bpf_runs = 99,
 						  .tracer_cpu_ns = 7 * MS,

@@ -171,6 +171,20 @@ static void write_lost(struct jsonw *w, const struct ls_losses *lost)
 	jsonw__end_object(w);
 }
 
+static void write_modules(struct jsonw *w, const struct ls_summary *summary)
+{
+	if (!summary->nr_modules)
+		return;
+	jsonw__array(w, "modules");
+	for (size_t i = 0; i < summary->nr_modules; i++) {
+		jsonw__object(w, NULL);
+		jsonw__str(w, "path", summary->modules[i].path);
+		jsonw__str(w, "build_id", summary->modules[i].build_id);
+		jsonw__end_object(w);
+	}
+	jsonw__end_array(w);
+}
+
 void lines__summary(struct jsonw *w, const struct ls_summary *summary)
 {
 	jsonw__str(w, "type", "summary");
@@ -193,4 +207,5 @@ void lines__summary(struct jsonw *w, const struct ls_summary *summary)
 	jsonw__u64(w, "total", summary->frames_total);
 	jsonw__u64(w, "symbolized", summary->frames_symbolized);
 	jsonw__end_object(w);
+	write_modules(w, summary);
 }

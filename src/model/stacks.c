@@ -12,6 +12,8 @@ struct stacks {
 	struct intern *stacks; /* u32: truncated, then frame numbers leaf first */
 	uint32_t *scratch;
 	size_t scratch_size;
+	uint32_t *by_id; /* a stack's number plus one by the source's id; 0 not seen yet */
+	size_t by_id_size;
 };
 
 struct stacks *stacks__new(size_t max_bytes)
@@ -38,6 +40,7 @@ void stacks__free(struct stacks *t)
 	intern__free(t->frames);
 	intern__free(t->stacks);
 	free(t->scratch);
+	free(t->by_id);
 	free(t);
 }
 
@@ -106,7 +109,26 @@ int64_t stacks__stack_of(struct stacks *t, const uint32_t *frames, size_t n, boo
 	return intern__id(t->stacks, t->scratch, (n + 1) * sizeof(*frames));
 }
 
-int64_t stacks__stack(struct stacks *t, const struct ls_stack *stack)
+static int remember(struct stacks *t, uint32_t id, int64_t number)
+{
+	size_t size = t->by_id_size ? t->by_id_size : 64;
+	uint32_t *by_id;
+
+	while (size <= id)
+		size *= 2;
+	if (size != t->by_id_size) {
+		by_id = realloc(t->by_id, size * sizeof(*by_id));
+		if (!by_id)
+			return -ENOMEM;
+		memset(by_id + t->by_id_size, 0, (size - t->by_id_size) * sizeof(*by_id));
+		t->by_id = by_id;
+		t->by_id_size = size;
+	}
+	t->by_id[id] = (uint32_t)number + 1;
+	return 0;
+}
+
+static int64_t number_stack(struct stacks *t, const struct ls_stack *stack)
 {
 	int err = reserve(t, stack->nr_frames + 1);
 	int64_t id;
@@ -120,6 +142,20 @@ int64_t stacks__stack(struct stacks *t, const struct ls_stack *stack)
 		t->scratch[i + 1] = (uint32_t)id;
 	}
 	return stacks__stack_of(t, t->scratch + 1, stack->nr_frames, stack->truncated);
+}
+
+int64_t stacks__stack(struct stacks *t, const struct ls_stack *stack)
+{
+	int64_t number;
+	int err;
+
+	if (stack->id < t->by_id_size && t->by_id[stack->id])
+		return t->by_id[stack->id] - 1;
+	number = number_stack(t, stack);
+	if (number < 0 || !stack->id)
+		return number;
+	err = remember(t, stack->id, number);
+	return err ? err : number;
 }
 
 size_t stacks__nr_strings(const struct stacks *t)

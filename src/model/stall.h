@@ -37,6 +37,7 @@ struct ls_stack {
 	const struct ls_frame *frames; /* leaf first */
 	size_t nr_frames;
 	bool truncated; /* it went on, but could not be followed */
+	uint32_t id;	/* not 0: a later stack of the same run with this id is equal to it */
 };
 
 struct ls_blocking_call {
@@ -135,6 +136,12 @@ struct ls_overhead {
 	uint64_t tracer_cpu_ns, tracer_rss_bytes;
 };
 
+/* An ELF file that frames lie in. */
+struct ls_module {
+	const char *path;     /* as ls_frame.module */
+	const char *build_id; /* hexadecimal */
+};
+
 struct ls_summary {
 	double seconds;
 	const struct ls_loop_summary *loops;
@@ -142,6 +149,8 @@ struct ls_summary {
 	struct ls_losses lost;
 	struct ls_overhead overhead;
 	uint64_t frames_total, frames_symbolized;
+	const struct ls_module *modules; /* those whose build id is known */
+	size_t nr_modules;
 };
 
 /*

@@ -419,7 +419,7 @@ static const struct ls_frame *find_frame(const struct reader *rd, const struct l
 /* Lays the stack's frames behind those already there: room has been made. */
 static struct ls_stack expand(struct reader *rd, uint32_t number)
 {
-	struct ls_stack stack = {.frames = rd->frames + rd->nr_frames};
+	struct ls_stack stack = {.frames = rd->frames + rd->nr_frames, .id = number + 1};
 	const uint32_t *numbers;
 
 	if (number == NONE)
@@ -736,6 +736,25 @@ static void get_overhead(struct reader *rd, const json_t *o, struct ls_overhead 
 	jsonr__u64(&rd->json, v, "tracer_rss_bytes", JSONR_MAX_NS, &overhead->tracer_rss_bytes);
 }
 
+static int get_modules(struct reader *rd, const json_t *o, struct ls_summary *s)
+{
+	json_t *modules = jsonr__array(&rd->json, o, "modules"), *module;
+	size_t n = modules ? json_array_size(modules) : 0;
+	struct ls_module *known = arena__alloc(rd->arena, (n + 1) * sizeof(*known));
+
+	if (!known)
+		return errno == E2BIG ? bad(rd, "more modules than a trace holds") : -errno;
+	for (size_t i = 0; i < n; i++) {
+		module = json_array_get(modules, i);
+		jsonr__str(&rd->json, module, "path", &known[s->nr_modules].path);
+		jsonr__str(&rd->json, module, "build_id", &known[s->nr_modules].build_id);
+		if (known[s->nr_modules].path && known[s->nr_modules].build_id)
+			s->nr_modules++;
+	}
+	s->modules = known;
+	return 0;
+}
+
 static int on_summary(struct reader *rd, const json_t *o)
 {
 	const json_t *frames = jsonr__object(&rd->json, o, "frames");
@@ -746,7 +765,7 @@ static int on_summary(struct reader *rd, const json_t *o)
 	get_overhead(rd, o, &s.overhead);
 	jsonr__u64(&rd->json, frames, "total", JSONR_MAX, &s.frames_total);
 	jsonr__u64(&rd->json, frames, "symbolized", JSONR_MAX, &s.frames_symbolized);
-	if ((err = check(rd)) != 0)
+	if ((err = get_modules(rd, o, &s)) != 0 || (err = check(rd)) != 0)
 		return err;
 	if (!(s.seconds >= 0 && s.seconds < 1e9))
 		return bad(rd, "\"seconds\" is not what it should be");
