@@ -9,6 +9,8 @@ static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
 } commands[] = {
+	{ "run", cmd_run },
+	{ "record", cmd_record },
 	{ "doctor", cmd_doctor },
 	{ "report", cmd_report },
 };

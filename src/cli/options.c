@@ -113,7 +113,7 @@ static int check_pid(pid_t pid)
 
 int check_pids(const struct pid_list *list, pid_t tid)
 {
-	bool found = !tid;
+	bool found = !tid || !list->nr;
 
 	for (size_t i = 0; i < list->nr; i++) {
 		int err = check_pid(list->pids[i]);

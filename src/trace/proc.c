@@ -74,6 +74,23 @@ void proc__comm(pid_t pid, pid_t tid, char comm[16])
 	snprintf(comm, 16, "%.15s", line);
 }
 
+void proc__command_line(pid_t pid, char *buf, size_t size)
+{
+	char path[64];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+	n = read_file(path, buf, size);
+	if (n < 0)
+		n = 0;
+	while (n > 0 && buf[n - 1] == '\0')
+		n--;
+	buf[n] = '\0';
+	for (ssize_t i = 0; i < n; i++)
+		if (!buf[i])
+			buf[i] = ' ';
+}
+
 bool proc__exists(pid_t pid)
 {
 	char path[64];

@@ -22,6 +22,9 @@ int proc__syscall(pid_t pid, pid_t tid, struct proc_syscall *out);
 /* The thread's name into comm; "?" when it is gone. */
 void proc__comm(pid_t pid, pid_t tid, char comm[16]);
 
+/* The command line, its NULs as blanks, cut at `size`; "" when there is none. */
+void proc__command_line(pid_t pid, char *buf, size_t size);
+
 bool proc__exists(pid_t pid);
 bool proc__is_kernel_thread(pid_t pid);
 /* A 32-bit program; its system call numbers are others. */

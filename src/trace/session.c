@@ -783,6 +783,8 @@ void session__free(struct session *s)
 static int report_start(struct session *s)
 {
 	struct utsname host;
+	const char **commands;
+	int err;
 	struct ls_start start = {
 		.time_ns = clock__real_ns(),
 		.mono_ns = s->attached_ns,
@@ -796,7 +798,17 @@ static int report_start(struct session *s)
 	uname(&host);
 	start.host = host.nodename;
 	start.kernel = host.release;
-	return s->reporter->start ? s->reporter->start(s->self, &start) : 0;
+	commands = calloc(s->nr_targets + 1, sizeof(*commands));
+	for (size_t i = 0; commands && i < s->nr_targets; i++) {
+		char line[4096];
+
+		proc__command_line(s->targets[i], line, sizeof(line));
+		commands[i] = strings__intern(s->resolver.strings, line);
+	}
+	start.commands = commands;
+	err = s->reporter->start ? s->reporter->start(s->self, &start) : 0;
+	free(commands);
+	return err;
 }
 
 int session__attach(struct session *s)
