@@ -110,6 +110,11 @@ $(B)/stallers/%: tests/stallers/%.c
 
 -include $(OBJS:.o=.d) $(SERVER_OBJS:.o=.d)
 
+demo: ## the bug, its trace, the fix, the comparison: from nothing, in a minute or two (root)
+	$(Q)$(MAKE) --no-print-directory deps
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) all
+	$(Q)tests/demo.sh
+
 # --- tests -----------------------------------------------------------------------------------
 test: all $(TESTS) $(STALLERS) ## unit tests, then end-to-end tests on real processes (root)
 	$(Q)tests/run.sh $(TESTS)
