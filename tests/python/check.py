@@ -12,14 +12,18 @@ OURS = ("runqueue", "throttled")  # the machine's doing
 
 
 def read_marks(path):
-    marks, function = {}, None
+    marks, functions = {}, []
     for number, line in enumerate(open(path), 1):
+        indent = len(line) - len(line.lstrip())
+        if line.strip():
+            functions = [f for f in functions if f[0] < indent]
         defined = re.match(r"\s*(?:async )?def (\w+)", line)
-        function = defined.group(1) if defined else function
+        if defined:
+            functions.append((indent, defined.group(1)))
         mark = MARK.search(line)
-        if mark:
+        if mark and functions:
             route, causes, callee = mark.groups()
-            marks[route] = {"line": number, "function": function, "causes": causes.split(","), "callee": callee}
+            marks[route] = {"line": number, "function": functions[-1][1], "causes": causes.split(","), "callee": callee}
     return marks
 
 

@@ -81,7 +81,7 @@ async def sqlite():
     holder.execute("BEGIN EXCLUSIVE")
     threading.Timer(0.03, holder.rollback).start()
     with sqlite3.connect(DATA + "/locked.db") as waiter:
-        waiter.execute("CREATE TABLE IF NOT EXISTS t (x)")  # stall: sqlite sleep
+        waiter.execute("CREATE TABLE IF NOT EXISTS t (x)")  # stall: sqlite sleep waiter.execute
     waiter.close()
 
 
@@ -108,8 +108,8 @@ async def locked():
 @app.get("/fsync")
 async def fsync():
     with open(DATA + "/fsync.bin", "wb") as f:
-        f.write(bytes(64 << 20))
-        os.fsync(f.fileno())  # stall: fsync disk
+        await run_in_threadpool(f.write, bytes(64 << 20))
+        os.fsync(f.fileno())  # stall: fsync disk os.fsync
 
 
 @app.get("/regex")
@@ -121,7 +121,7 @@ async def regex():
 async def queries():
     for _ in range(60):
         echo.sendall(b"query")
-        echo.recv(64)  # stall: queries network
+        echo.recv(64)  # stall: queries network echo.recv
 
 
 @app.get("/encode")
