@@ -96,6 +96,7 @@ int python__attach(struct python *py, pid_t tgid, struct py_process *out, char *
 	if (!in)
 		return err;
 	in->tgid = tgid;
+	in->started = python_source__start_time(tgid);
 	in->codes = python_codes__new();
 	if (in->codes)
 		err = python_runtime__find(in, py->pool, why, size);

@@ -64,11 +64,13 @@ struct python_capture {
 	const uint8_t *stack; /* the copy, from `sp` upwards */
 	size_t stack_bytes;
 	uint64_t sp;
+	bool blocked; /* not a sample of running code */
 	bool live; /* the thread has not moved: beyond the copy its memory may be read */
 };
 
 /*
- * One stack, leaf first: native frames above the innermost Python frame, then Python frames, with the
+ * One stack, leaf first: a function in C that was called is a Python frame with a name ("time.sleep")
+ * and no file, where that can be known. Native frames above the innermost Python frame, then Python frames, with the
  * native frames of other modules (uvloop, sqlite) where they stood between them. The interpreter's own
  * C frames below the first Python frame are left out. Where the two cannot be matched, native frames
  * on top are those before the eval loop's, or none. Returns how many frames went to out.

@@ -15,6 +15,7 @@ enum {
 	TABLE_MAX = 1 << 20,	 /* bytes of a line table */
 	CACHED_BYTES_MAX = 8 << 20, /* a process; then the cache starts anew */
 	BUCKETS = 1024,
+	CALLS_KEPT = 8,
 };
 
 /* What the capture and the memory must agree on. */
@@ -23,10 +24,18 @@ struct identity {
 	uint32_t flags, firstlineno;
 };
 
+/* What an instruction of the code object calls; looked up once. */
+struct call {
+	int64_t lasti;
+	const char *callee;
+};
+
 struct code {
 	struct code *next;
 	struct identity id;
 	const char *function, *file;
+	struct call calls[CALLS_KEPT];
+	unsigned int nr_calls;
 	size_t room; /* what it takes of the cache */
 	size_t table_bytes;
 	uint8_t table[];
@@ -223,4 +232,25 @@ bool python_code__resolve(struct python_interpreter *in, struct strings *pool,
 	if (!out->line && c->id.firstlineno <= INT32_MAX)
 		out->line = c->id.firstlineno;
 	return true;
+}
+
+const char *python_code__callee(struct python_interpreter *in, struct strings *pool,
+				const struct ls_pyframe *captured)
+{
+	struct code *c = find(in, pool, captured);
+	int64_t lasti = lasti_of(in, captured);
+	struct python_position pos;
+	struct call *call;
+
+	if (!c || in->offsets.lines != PYTHON_LOCATIONS)
+		return NULL;
+	for (unsigned int i = 0; i < c->nr_calls && i < CALLS_KEPT; i++)
+		if (c->calls[i].lasti == lasti)
+			return c->calls[i].callee;
+	call = &c->calls[c->nr_calls++ % CALLS_KEPT];
+	call->lasti = lasti;
+	call->callee = NULL;
+	if (python_lines__position(c->table, c->table_bytes, c->id.firstlineno, lasti, &pos))
+		call->callee = python_source__callee(in, pool, c->file, &pos);
+	return call->callee;
 }

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include "model/stall.h"
 #include "python_abi.h"
@@ -26,6 +27,8 @@ struct python_interpreter {
 	const char *module; /* the file that holds the interpreter, as the target sees it */
 	const char *program; /* its executable */
 	bool has_uvloop;
+	time_t started;		   /* second since the epoch */
+	unsigned int source_reads; /* so far: bounded */
 	struct python_codes *codes;
 };
 
@@ -68,6 +71,16 @@ void python_codes__free(struct python_codes *codes);
 /* The captured frame as a model frame. False: its code object was gone before it could be read. */
 bool python_code__resolve(struct python_interpreter *in, struct strings *pool,
 			  const struct ls_pyframe *captured, struct ls_frame *out);
+
+/* The function in C that the frame calls at this instant, if it calls one: "time.sleep". NULL unknown. */
+const char *python_code__callee(struct python_interpreter *in, struct strings *pool,
+				const struct ls_pyframe *captured);
+
+/* --- python_source.c --- */
+time_t python_source__start_time(pid_t pid);
+const char *python_source__callee(struct python_interpreter *in, struct strings *pool,
+				  const char *file, const struct python_position *pos);
+const char *python_source__called(struct strings *pool, const char *text, size_t n);
 
 /* --- python_merge.c --- */
 /* The interpreter's own frame under an inlined __init__, or a shim with code: not the program's. */

@@ -6,7 +6,6 @@
  */
 #include "symbols/python_lines.h"
 
-#include <stdbool.h>
 
 static uint32_t valid_line(int64_t line)
 {
@@ -72,52 +71,92 @@ static int64_t take_signed_varint(struct cursor *c)
 	return v & 1 ? -(int64_t)(v >> 1) : (int64_t)(v >> 1);
 }
 
-/* Kinds of entries: which bytes follow the first one, and how the line changes. */
-static int64_t take_location(struct cursor *c, unsigned int kind, bool *has_line)
+static uint32_t take_byte(struct cursor *c)
 {
-	int64_t delta = 0;
-	size_t skip = 0;
+	return c->at < c->end ? *c->at++ : 0;
+}
 
-	*has_line = kind != 15;
+/* An entry: how it changes the line, and what it says of columns. */
+struct location {
+	int64_t delta, lines; /* to the line before; from the first to the last */
+	bool has_line, has_columns;
+	uint64_t column, end_column;
+};
+
+static struct location take_location(struct cursor *c, unsigned int kind)
+{
+	struct location l = {.has_line = kind != 15, .has_columns = kind != 15 && kind != 13};
+	uint32_t byte;
+
 	switch (kind) {
 	case 15: /* no location: the running line stays as it is */
 		break;
-	case 14: /* long form: line, end line, column, end column */
-		delta = take_signed_varint(c);
-		for (int i = 0; i < 3; i++)
-			take_varint(c);
+	case 14: /* long form */
+		l.delta = take_signed_varint(c);
+		l.lines = (int64_t)take_varint(c);
+		l.column = take_varint(c) - 1; /* 0 would be none: then a column beyond any line */
+		l.end_column = take_varint(c) - 1;
 		break;
-	case 13: /* no columns */
-		delta = take_signed_varint(c);
+	case 13:
+		l.delta = take_signed_varint(c);
 		break;
 	case 10:
 	case 11:
-	case 12: /* one line: columns in two bytes */
-		delta = kind - 10;
-		skip = 2;
+	case 12: /* one line */
+		l.delta = kind - 10;
+		l.column = take_byte(c);
+		l.end_column = take_byte(c);
 		break;
-	default: /* short form: columns in one byte */
-		skip = 1;
+	default: /* short form */
+		byte = take_byte(c);
+		l.column = kind << 3 | byte >> 4;
+		l.end_column = l.column + (byte & 15);
 	}
-	c->at += skip < (size_t)(c->end - c->at) ? skip : (size_t)(c->end - c->at);
-	return delta;
+	return l;
 }
 
-static uint32_t find_in_locations(const uint8_t *table, size_t size, int64_t line, int64_t lasti)
+/* The entry of the instruction at `lasti`; *line becomes its line. False: there is none. */
+static bool find_location(const uint8_t *table, size_t size, int64_t lasti, int64_t *line,
+			  struct location *out)
 {
 	struct cursor c = {table, table + size};
 	int64_t end = 0;
 
 	while (c.at < c.end) {
 		uint8_t byte = *c.at++;
-		bool has_line;
 
 		end += 2 * ((byte & 7) + 1);
-		line += take_location(&c, (byte >> 3) & 15, &has_line);
+		*out = take_location(&c, (byte >> 3) & 15);
+		*line += out->delta;
 		if (lasti < end)
-			return has_line ? valid_line(line) : 0;
+			return true;
 	}
-	return 0;
+	return false;
+}
+
+static uint32_t find_in_locations(const uint8_t *table, size_t size, int64_t line, int64_t lasti)
+{
+	struct location l;
+
+	return find_location(table, size, lasti, &line, &l) && l.has_line ? valid_line(line) : 0;
+}
+
+bool python_lines__position(const uint8_t *table, size_t size, uint32_t first, int64_t lasti,
+			    struct python_position *out)
+{
+	int64_t line = first;
+	struct location l;
+
+	if (lasti < 0 || !find_location(table, size, lasti, &line, &l) || !l.has_columns ||
+	    l.column > UINT16_MAX || l.end_column > UINT16_MAX)
+		return false;
+	*out = (struct python_position){
+		.line = valid_line(line),
+		.end_line = valid_line(line + l.lines),
+		.column = (uint32_t)l.column,
+		.end_column = (uint32_t)l.end_column,
+	};
+	return out->line && out->end_line;
 }
 
 uint32_t python_lines__find(enum python_line_format format, const uint8_t *table, size_t size,

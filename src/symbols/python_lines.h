@@ -3,6 +3,7 @@
 #ifndef LS_SYMBOLS_PYTHON_LINES_H
 #define LS_SYMBOLS_PYTHON_LINES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,5 +19,15 @@ enum python_line_format {
  */
 uint32_t python_lines__find(enum python_line_format format, const uint8_t *table, size_t size,
 			    uint32_t first, int64_t lasti);
+
+/* Where the expression stands that the instruction belongs to; columns in bytes from 0. */
+struct python_position {
+	uint32_t line, end_line;
+	uint32_t column, end_column;
+};
+
+/* PYTHON_LOCATIONS only. False: the table does not say. */
+bool python_lines__position(const uint8_t *table, size_t size, uint32_t first, int64_t lasti,
+			    struct python_position *out);
 
 #endif

@@ -30,6 +30,7 @@ struct merger {
 	struct ls_frame *out;
 	size_t nr, max;
 	bool truncated;
+	bool any_python; /* a Python frame is in the output */
 };
 
 /* --- groups --------------------------------------------------------------------------------- */
@@ -185,6 +186,18 @@ bool python_merge__is_filler(const struct ls_frame *f)
 	       strcmp(f->file, "<shim>") == 0 || strcmp(f->function, "<shim>") == 0;
 }
 
+/* The innermost Python frame is in a call of a function in C: when it blocks, or native frames say so. */
+static void put_callee(struct merger *m, const struct ls_pyframe *captured)
+{
+	struct ls_frame frame = {.kind = LS_FRAME_PYTHON, .module = m->in->module};
+
+	if (!m->c->blocked && !m->nr)
+		return;
+	frame.function = python_code__callee(m->in, m->pool, captured);
+	if (frame.function)
+		put(m, &frame);
+}
+
 static void put_python(struct merger *m, const struct group *g)
 {
 	for (size_t i = g->first; i < g->end; i++) {
@@ -196,8 +209,12 @@ static void put_python(struct merger *m, const struct group *g)
 		if (captured->flags & PY_FRAME_GAP)
 			m->truncated = true;
 		python_code__resolve(m->in, m->pool, captured, &frame);
-		if (!python_merge__is_filler(&frame))
-			put(m, &frame);
+		if (python_merge__is_filler(&frame))
+			continue;
+		if (!m->any_python)
+			put_callee(m, captured);
+		m->any_python = true;
+		put(m, &frame);
 	}
 }
 

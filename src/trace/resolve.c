@@ -117,6 +117,7 @@ static bool find_python_site(const struct resolver *r, const struct ls_ev_captur
 		.stack = ev->stack,
 		.stack_bytes = ev->stack_bytes,
 		.sp = ev->regs.r[LS_REG_RSP],
+		.blocked = !(ev->flags & LS_CAP_ONCPU),
 		.live = live,
 	};
 	bool truncated;

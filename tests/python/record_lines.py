@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""record_lines.py [MODULE...]: line tables of code objects, and what the interpreter itself says of
+"""record_lines.py [--positions] [MODULE...]: line tables of code objects, and what the interpreter itself says of
 them. Without arguments, of the whole standard library. One code object a line:
 
     FORMAT FIRSTLINENO TABLE START:END:LINE[,START:END:LINE...]
 
 TABLE in hexadecimal, ranges in bytes of bytecode, half open; LINE 0 where there is none.
+With --positions (3.11 and later) OFFSET:LINE:END_LINE:COLUMN:END_COLUMN, where the columns are known.
 FORMAT is the number of enum python_line_format: 0 lnotab, 1 PEP 626, 2 locations.
 """
 import dis
@@ -24,9 +25,17 @@ def ranges(code):
     return [(start, end, line) for (start, line), end in zip(starts, ends)]
 
 
+def positions(code):
+    known = ((2 * i,) + p for i, p in enumerate(code.co_positions()))
+    return ((o, line, end_line, a, b) for o, line, end_line, a, b in known if None not in (line, end_line, a, b))
+
+
 def record(code):
     table = code.co_linetable if FORMAT else code.co_lnotab
-    text = ",".join("%d:%d:%d" % r for r in ranges(code))
+    if POSITIONS:
+        text = ",".join("%d:%d:%d:%d:%d" % p for p in positions(code))
+    else:
+        text = ",".join("%d:%d:%d" % r for r in ranges(code))
     print(FORMAT, code.co_firstlineno, table.hex() or "-", text or "-")
     for const in code.co_consts:
         if hasattr(const, "co_code"):
@@ -45,7 +54,8 @@ def files(names):
     return sorted(found)
 
 
-for path in files(sys.argv[1:]):
+POSITIONS = "--positions" in sys.argv
+for path in files([a for a in sys.argv[1:] if a != "--positions"]):
     try:
         with open(path, "rb") as f:
             source = f.read()

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""A FastAPI service with one blocking mistake a route, and the same done right. A comment
+`# stall: ROUTE CAUSE[,CAUSE] [CALLEE]` marks the line to blame; routes without one must not stall.
+Needs UPSTREAM and ECHO (ports) and DATA (a folder)."""
+import asyncio
+import json
+import os
+import re
+import socket
+import sqlite3
+import subprocess
+import threading
+import time
+
+import requests
+import sqlalchemy
+from fastapi import FastAPI
+from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
+
+UPSTREAM = "http://127.0.0.1:%s/30" % os.environ["UPSTREAM"]
+ECHO = ("127.0.0.1", int(os.environ["ECHO"]))
+DATA = os.environ["DATA"]
+app = FastAPI()
+database = sqlalchemy.create_engine("sqlite:///" + DATA + "/session.db")
+lock = threading.Lock()
+echo = socket.create_connection(ECHO)
+echo.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+SLOW_QUERY = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 300000) SELECT sum(i) FROM n"
+FLOAT = "a" * 21 + "b"
+
+
+@app.middleware("http")
+async def authenticate(request, call_next):
+    if request.url.path == "/middleware":
+        requests.get(UPSTREAM)  # stall: middleware network get
+    return await call_next(request)
+
+
+@app.get("/external")
+async def external():
+    return requests.get(UPSTREAM).text  # stall: external network get
+
+
+@app.get("/session")
+async def session():
+    with Session(database) as sync_session:
+        sync_session.execute(sqlalchemy.text(SLOW_QUERY))  # stall: session cpu Session.execute
+
+
+@app.get("/sleep")
+async def sleep():
+    time.sleep(0.03)  # stall: sleep sleep time.sleep
+
+
+def heavy_pure_python_loop():
+    total = 0
+    for i in range(500000):
+        total += i * i
+    return total
+
+
+@app.get("/cpu")
+async def cpu():
+    return heavy_pure_python_loop()  # stall: cpu cpu heavy_pure_python_loop
+
+
+@app.get("/middleware")
+async def behind_middleware():
+    return {}
+
+
+@app.get("/names")
+async def names():
+    socket.getaddrinfo("slow.example.test", 80)  # stall: names network getaddrinfo
+
+
+@app.get("/sqlite")
+async def sqlite():
+    holder = sqlite3.connect(DATA + "/locked.db", check_same_thread=False, isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    threading.Timer(0.03, holder.rollback).start()
+    with sqlite3.connect(DATA + "/locked.db") as waiter:
+        waiter.execute("CREATE TABLE IF NOT EXISTS t (x)")  # stall: sqlite sleep waiter.execute
+    waiter.close()
+
+
+@app.get("/command")
+async def command():
+    subprocess.run(["/bin/sleep", "0.03"])  # stall: command process run
+
+
+@app.get("/lock")
+async def locked():
+    taken = threading.Event()
+
+    def hold():
+        with lock:
+            taken.set()
+            time.sleep(0.03)
+
+    threading.Thread(target=hold).start()
+    await run_in_threadpool(taken.wait)
+    with lock:  # stall: lock lock
+        pass
+
+
+@app.get("/fsync")
+async def fsync():
+    with open(DATA + "/fsync.bin", "wb") as f:
+        await run_in_threadpool(f.write, bytes(64 << 20))
+        os.fsync(f.fileno())  # stall: fsync disk os.fsync
+
+
+@app.get("/regex")
+async def regex():
+    return bool(re.match("(a+)+$", FLOAT))  # stall: regex cpu match
+
+
+@app.get("/queries")
+async def queries():
+    for _ in range(60):
+        echo.sendall(b"query")
+        echo.recv(64)  # stall: queries network echo.recv
+
+
+@app.get("/encode")
+async def encode():
+    return len(json.dumps(list(range(300000))))  # stall: encode cpu dumps
+
+
+def on_timer():
+    time.sleep(0.03)  # stall: timer sleep time.sleep
+
+
+@app.get("/timer")
+async def timer():
+    asyncio.get_running_loop().call_later(0.001, on_timer)
+    await asyncio.sleep(0.05)
+
+
+# --- the same, done right
+
+
+@app.get("/clean")
+async def clean():
+    await asyncio.sleep(0.03)
+
+
+@app.get("/offloaded")
+async def offloaded():
+    return (await run_in_threadpool(requests.get, UPSTREAM)).text
+
+
+@app.get("/threaded")
+def threaded():
+    time.sleep(0.03)
+    return {}
+
+
+@app.get("/child")
+async def child():
+    await (await asyncio.create_subprocess_exec("/bin/sleep", "0.03")).wait()
