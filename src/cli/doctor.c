@@ -109,7 +109,8 @@ int cmd_doctor(int argc, char **argv)
 	struct verdict v = { false };
 	int opt;
 
-	while ((opt = getopt(argc, argv, "p:vh")) != -1) {
+	opterr = 0;
+	while ((opt = getopt(argc, argv, "+:p:vh")) != -1) {
 		switch (opt) {
 		case 'p':
 			if (!parse_pids(optarg, &pids))
@@ -122,6 +123,7 @@ int cmd_doctor(int argc, char **argv)
 			fputs(usage, stdout);
 			return EXIT_DONE;
 		default:
+			say_bad_option(opt, argv, "loopstall doctor");
 			return EXIT_USAGE;
 		}
 	}

@@ -78,7 +78,10 @@ static int parse(int argc, char **argv, struct live_options *o, const char *name
 	};
 	int opt, status;
 
-	while ((opt = getopt_long(argc, argv, "+TUKfo:" TRACING_OPTIONS, longs, NULL)) != -1) {
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, "+:TUKfo:" TRACING_OPTIONS, longs, NULL)) != -1) {
+		if (opt == '?' || opt == ':')
+			say_bad_option(opt, argv, name);
 		status = parse_option(o, opt, usage);
 		if (status)
 			return status;

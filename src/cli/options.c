@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include <errno.h>
+#include <getopt.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -86,6 +87,19 @@ bool parse_seconds(const char *text, double *seconds)
 		return true;
 	log_err("'%s' is not a number of seconds", text);
 	return false;
+}
+
+void say_bad_option(int opt, char **argv, const char *name)
+{
+	const char *word = argv[optind - 1]; /* a long option; a short one may stand among others */
+	char letter[3] = { '-', optopt, '\0' };
+
+	if (optopt && !(word[0] == '-' && word[1] == '-'))
+		word = letter;
+	if (opt == ':')
+		log_err("option %s needs a value: see %s -h", word, name);
+	else
+		log_err("there is no option %s: see %s -h", word, name);
 }
 
 static int check_pid(pid_t pid)

@@ -23,6 +23,10 @@ bool parse_tid(const char *text, pid_t *tid);
 /* Seconds, a fraction allowed. */
 bool parse_seconds(const char *text, double *seconds);
 
+/* After getopt (with opterr 0 and an option string that begins "+:") has returned '?' or ':': says what
+ * is wrong, and that `name` -h helps. */
+void say_bad_option(int opt, char **argv, const char *name);
+
 /* Processes that exist and can be traced. 0 or -errno; why not was said. */
 int check_pids(const struct pid_list *list, pid_t tid);
 

@@ -51,7 +51,10 @@ static int parse(int argc, char **argv, struct record_options *o)
 	};
 	int opt, status;
 
-	while ((opt = getopt_long(argc, argv, "+o:" TRACING_OPTIONS, longs, NULL)) != -1) {
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, "+:o:" TRACING_OPTIONS, longs, NULL)) != -1) {
+		if (opt == '?' || opt == ':')
+			say_bad_option(opt, argv, "loopstall record");
 		status = EXIT_DONE;
 		if (opt == 'o')
 			o->output = optarg;

@@ -48,7 +48,7 @@ int tracing__option(struct tracing *t, int opt, const char *arg, const char *usa
 		puts("loopstall " LS_VERSION);
 		return TRACING_DONE;
 	default:
-		ok = false; /* getopt has said why */
+		ok = false; /* say_bad_option() has said why */
 	}
 	return ok ? EXIT_DONE : EXIT_USAGE;
 }
