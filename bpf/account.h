@@ -85,27 +85,39 @@ static inline void charge_cpu(struct ls_loop_state *s, __u64 now)
 }
 
 /*
- * When the thread really left the CPU, by the scheduler's clock of its CPU time, `exec_ns`. The switch
- * that we see comes later: a CPU about to idle first looks for work elsewhere (newidle_balance), with
- * the sleeper's clock stopped. And it may have begun to run before the switch in that we saw: a wake-up
- * on an idle CPU and the switch share one reading of the clock (rq_clock_skip_update, kernel/sched/).
- * That time is then its own, not the run queue's. Unknown (0) for the stint in which an iteration began.
+ * When the thread really left the CPU, by the scheduler's clock of its CPU time, `exec_ns`: the truth
+ * that getrusage() and top tell, which the switches seen from here miss in three ways.
+ * - The switch comes late: a CPU about to idle first looks for work elsewhere (newidle_balance), with the
+ *   sleeper's clock stopped. That time belongs to the sleep.
+ * - It began to run before the switch in that we saw: a wake-up on an idle CPU and the switch share one
+ *   reading of the clock (rq_clock_skip_update, kernel/sched/). That time is its own, not the run queue's.
+ * - A hypervisor or long interrupts had the CPU meanwhile (rq_clock_task leaves them out). The thread was
+ *   waiting for a CPU then.
+ * Unknown (0) for the stint in which an iteration began.
  */
 #define MAX_SEARCH_NS 1000000
 
 static inline __u64 settle_stint(struct ls_loop_state *s, __u64 exec_ns, __u64 now)
 {
-	__u64 ran = exec_ns - s->stint_exec_ns, seen = now - s->stint_since_ns, early;
+	__u64 ran = exec_ns - s->stint_exec_ns, seen = now - s->stint_since_ns, gap;
 
 	if (!s->stint_exec_ns)
 		return now;
 	if (ran > seen) {
-		early = ran - seen < s->stint_queued_ns ? ran - seen : s->stint_queued_ns;
-		s->ledger_ns[LS_RUNQUEUE] -= early;
-		charge(s, LS_CPU, early, 0);
-	} else if (seen - ran < MAX_SEARCH_NS && s->stint_since_ns + ran > s->on_since_ns) {
-		return s->stint_since_ns + ran;
+		gap = ran - seen < s->stint_queued_ns ? ran - seen : s->stint_queued_ns;
+		s->ledger_ns[LS_RUNQUEUE] -= gap;
+		charge(s, LS_CPU, gap, 0);
+		return now;
 	}
+	gap = seen - ran;
+	if (gap < MAX_SEARCH_NS)
+		return now - gap > s->on_since_ns ? now - gap : s->on_since_ns;
+	charge_cpu(s, now);
+	if (gap > s->ledger_ns[LS_CPU])
+		gap = s->ledger_ns[LS_CPU];
+	s->ledger_ns[LS_CPU] -= gap;
+	s->pending_ns[LS_CPU] -= gap < s->pending_ns[LS_CPU] ? gap : s->pending_ns[LS_CPU];
+	charge(s, LS_RUNQUEUE, gap, 1);
 	return now;
 }
 

@@ -83,7 +83,7 @@ static __noinline void switch_out(struct ls_thread *t, struct task_struct *prev,
 	s = slot_state(slot);
 	if (!s || s->at_boundary)
 		return;
-	if (is_home(&s->home, (__s64)regs->orig_ax, regs)) {
+	if (is_home(&s->home, (__s64)regs->orig_ax, regs) && is_under_way(regs)) {
 		if (s->start_ns)
 			finish_iteration(s, slot, prev, regs, now, state ? 0 : -1);
 		if (!s->wait_since_ns)
@@ -143,10 +143,30 @@ static __always_inline bool releases_lock(struct task_struct *current)
 	return nr == __NR_futex || nr == __NR_futex_wake;
 }
 
+/* In the waker's context. */
 SEC("tp_btf/sched_waking")
 int BPF_PROG(on_sched_waking, struct task_struct *task)
 {
 	struct task_struct *current;
+	struct ls_loop_state *s;
+	__u32 slot;
+
+	s = loop_of(task, &slot);
+	if (!s || !s->start_ns || (s->off_cause != LS_LOCK && s->off_cause != LS_GIL))
+		return 0;
+	current = bpf_get_current_task_btf();
+	if (!releases_lock(current))
+		return 0;
+	s->waker_tid = current->pid;
+	s->waker_tgid = current->tgid;
+	bpf_get_current_comm(s->waker_comm, sizeof(s->waker_comm));
+	return 0;
+}
+
+/* Where it is put on a run queue: on another CPU an interrupt later, which may take its time. */
+SEC("tp_btf/sched_wakeup")
+int BPF_PROG(on_sched_wakeup, struct task_struct *task)
+{
 	struct ls_loop_state *s;
 	__u32 slot;
 
@@ -156,14 +176,6 @@ int BPF_PROG(on_sched_waking, struct task_struct *task)
 	wake(s, bpf_ktime_get_ns());
 	if (is_throttled(task))
 		s->throttled = 1;
-	if (s->off_cause != LS_LOCK && s->off_cause != LS_GIL)
-		return 0;
-	current = bpf_get_current_task_btf();
-	if (!releases_lock(current))
-		return 0;
-	s->waker_tid = current->pid;
-	s->waker_tgid = current->tgid;
-	bpf_get_current_comm(s->waker_comm, sizeof(s->waker_comm));
 	return 0;
 }
 

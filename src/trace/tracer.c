@@ -311,7 +311,8 @@ static int attach_by_fentry(struct tracer *t)
 static int attach_sched(struct tracer *t)
 {
 	struct bpf_program *const programs[] = {
-		t->skel->progs.on_sched_switch, t->skel->progs.on_sched_waking, t->skel->progs.on_fork,
+		t->skel->progs.on_sched_switch, t->skel->progs.on_sched_waking,
+		t->skel->progs.on_sched_wakeup, t->skel->progs.on_fork,
 		t->skel->progs.on_exec,		t->skel->progs.on_exit,
 	};
 	int err = 0;
