@@ -65,7 +65,8 @@ need_loopstall() {
 start() {
 	local name=$1
 	shift
-	touch "$T/$name.out" "$T/$name.err" # there at once, for who waits for a line in them
+	: >"$T/$name.out" # empty at once, for who waits for a line in them
+	: >"$T/$name.err"
 	env --default-signal=INT,QUIT,PIPE "$@" <"${stdin:-/dev/null}" \
 		>"$T/$name.out" 2>"$T/$name.err" &
 	pid=$!
