@@ -65,7 +65,8 @@ need_loopstall() {
 start() {
 	local name=$1
 	shift
-	touch "$T/$name.out" "$T/$name.err" # there at once, for who waits for a line in them
+	: >"$T/$name.out" # empty at once, for who waits for a line in them
+	: >"$T/$name.err"
 	env --default-signal=INT,QUIT,PIPE "$@" <"${stdin:-/dev/null}" \
 		>"$T/$name.out" 2>"$T/$name.err" &
 	pid=$!
@@ -92,11 +93,19 @@ ended() { # ended PID
 	! alive "$1"
 }
 
+# Milliseconds that a process's main thread has waited for a CPU: what a crowded machine, and not
+# the program, took.
+waited_ms() { # waited_ms PID
+	local waited=0
+	read -r _ waited _ 2>/dev/null <"/proc/$1/schedstat"
+	echo $((waited / 1000000))
+}
+
 # finish PID SECONDS: wait for a started process to end by itself; $rc is its exit status
 finish() {
 	wait_for "$2" ended "$1" || fail "process $1 ($(tr '\0' ' ' <"/proc/$1/cmdline")) is still \
 there after $2 s" "$T"/*.err
-	wait "$1"
+	{ wait "$1"; } 2>/dev/null # the shell would tell of a signal
 	rc=$?
 	forget "$1"
 }

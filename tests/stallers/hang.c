@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * hang HOW [AFTER_MS]: an epoll loop which is healthy for AFTER_MS (default 200) and then never
- * comes back: in a read on a pipe that nobody writes, spinning, or on a mutex whose holder
- * sleeps. Prints `ready PID` at its start and `hanging HOW start_ns` (CLOCK_MONOTONIC, of the
- * iteration) just before it hangs.
+ * hang HOW [AFTER_MS]: an epoll loop which is healthy for AFTER_MS (default: until a line on
+ * standard input) and then never comes back: in a read on a pipe that nobody writes, spinning, or
+ * on a mutex whose holder sleeps. Prints `ready PID` at its start and `hanging HOW start_ns`
+ * (CLOCK_MONOTONIC, of the iteration) just before it hangs.
  */
 #include "staller.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <sys/epoll.h>
@@ -60,18 +61,29 @@ static void hold_mutex(void)
 		;
 }
 
-static void __attribute__((noinline))
-run_loop(int home, int timer, const char *how, void (*hang)(void), uint64_t after_ns)
+/* One tick; true when it is the last healthy one. */
+static bool tick(int timer, uint64_t end_ns)
 {
-	uint64_t begin = now_ns(), start, ticks;
+	struct pollfd input = {.fd = 0, .events = POLLIN};
+	uint64_t ticks;
+
+	must(read(timer, &ticks, sizeof(ticks)), "read");
+	if (end_ns)
+		return now_ns() >= end_ns;
+	return poll(&input, 1, 0) > 0;
+}
+
+static void __attribute__((noinline))
+run_loop(int home, int timer, const char *how, void (*hang)(void), uint64_t end_ns)
+{
+	uint64_t start;
 	struct epoll_event ev;
 
 	for (;;) {
 		if (epoll_wait(home, &ev, 1, -1) != 1)
 			continue;
 		start = now_ns();
-		must(read(timer, &ticks, sizeof(ticks)), "read");
-		if (start - begin < after_ns)
+		if (!tick(timer, end_ns))
 			continue;
 		printf("hanging %s %" PRIu64 "\n", how, start);
 		fflush(stdout);
@@ -103,7 +115,7 @@ int main(int argc, char **argv)
 		printf("ready %d\n", getpid());
 		fflush(stdout);
 		run_loop(home, timer, ways[i].name, ways[i].hang,
-			 (argc > 2 ? number("AFTER_MS", argv[2], 0) : 200) * MSEC);
+			 argc > 2 ? now_ns() + number("AFTER_MS", argv[2], 0) * MSEC : 0);
 	}
 	fprintf(stderr, "usage: hang read|spin|mutex [AFTER_MS]\n");
 	return 2;
