@@ -572,9 +572,9 @@ static size_t walk_stack(struct walk *w, struct native_frame *frames, size_t max
 	return n;
 }
 
-ssize_t symbolizer__user(struct symbolizer *s, pid_t tgid, const struct ls_regs *regs,
-			 const uint8_t *stack, size_t stack_bytes, bool live,
-			 struct native_frame *frames, size_t max, bool *truncated)
+ssize_t symbolizer__user_at(struct symbolizer *s, pid_t tgid, const struct ls_regs *regs,
+			    const uint8_t *stack, uint64_t stack_base, size_t stack_bytes,
+			    bool live, struct native_frame *frames, size_t max, bool *truncated)
 {
 	struct walk w = {.s = s, .activation = true};
 	int err;
@@ -585,10 +585,18 @@ ssize_t symbolizer__user(struct symbolizer *s, pid_t tgid, const struct ls_regs 
 		return err;
 	w.regs = (struct unwind_regs){.regs = *regs, .known = (1u << LS_NR_REGS) - 1};
 	w.memory.stack = stack;
-	w.memory.base = regs->r[LS_REG_RSP];
+	w.memory.base = stack_base;
 	w.memory.bytes = stack_bytes;
 	w.memory.live = live ? tgid : 0;
 	return (ssize_t)walk_stack(&w, frames, max, truncated);
+}
+
+ssize_t symbolizer__user(struct symbolizer *s, pid_t tgid, const struct ls_regs *regs,
+			 const uint8_t *stack, size_t stack_bytes, bool live,
+			 struct native_frame *frames, size_t max, bool *truncated)
+{
+	return symbolizer__user_at(s, tgid, regs, stack, regs->r[LS_REG_RSP], stack_bytes, live,
+				   frames, max, truncated);
 }
 
 /* --- the rest of the interface ---------------------------------------------------------------- */
