@@ -381,6 +381,47 @@ static void call_through_a_bad_pointer_shows_the_caller(void **state)
 	assert_complete(f);
 }
 
+/* Waits until the target's leaf is this function. */
+static void spin_until_in(struct fixture *f, const char *name)
+{
+	for (int i = 0; i < 1000; i++) {
+		unwind_target(f);
+		if (!strcmp(function(f, 0), name))
+			return;
+		usleep(1000);
+	}
+	fail_msg("never in %s", name);
+}
+
+static void rules_that_ask_for_the_red_zone_need_it_copied(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t base;
+
+	launch(f, "symbols", "red zone", NULL, NULL);
+	expect_line(&f->t, "ready");
+	spin_until_in(f, "in_red_zone");
+	assert_true(f->truncated);
+	base = f->capture.regs.r[LS_REG_RSP] - LS_RED_ZONE;
+	f->capture.bytes = peek(f->t.pid, base, f->capture.stack, sizeof(f->capture.stack));
+	f->n = (size_t)symbolizer__user_at(f->s, f->t.pid, &f->capture.regs, f->capture.stack, base,
+					   f->capture.bytes, false, f->frames, MAX_FRAMES,
+					   &f->truncated);
+	assert_functions(f, "in_red_zone", "call_assembler", "main");
+	assert_complete(f);
+}
+
+static void register_popped_in_an_epilogue_is_where_it_belongs(void **state)
+{
+	struct fixture *f = *state;
+
+	launch(f, "symbols", "epilogue", NULL, NULL);
+	expect_line(&f->t, "ready");
+	spin_until_in(f, "in_epilogue");
+	assert_functions(f, "in_epilogue", "call_assembler", "main");
+	assert_complete(f);
+}
+
 /* --- names ------------------------------------------------------------------------------------ */
 
 static void stripped_program_shows_module_and_offset(void **state)
@@ -819,6 +860,8 @@ int main(void)
 		with_symbolizer(no_more_frames_than_asked_for),
 		with_symbolizer(vdso_frame_is_named_and_left),
 		with_symbolizer(call_through_a_bad_pointer_shows_the_caller),
+		with_symbolizer(rules_that_ask_for_the_red_zone_need_it_copied),
+		with_symbolizer(register_popped_in_an_epilogue_is_where_it_belongs),
 		with_symbolizer(stripped_program_shows_module_and_offset),
 		with_symbolizer(function_without_a_symbol_does_not_get_that_of_its_neighbour),
 		with_symbolizer(inlined_functions_have_their_lines),

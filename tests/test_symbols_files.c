@@ -205,18 +205,20 @@ static uint64_t value_of(Elf *elf, const char *name)
 static void symbol_must_contain_the_address(void **state)
 {
 	Elf *elf = open_elf("debug");
+	struct elfsym *t = elfsym__new(elf, SHT_SYMTAB);
 	uint64_t sized = value_of(elf, "sized_asm"), unsized = value_of(elf, "unsized_asm");
 
 	(void)state;
-	assert_string_equal(elfsym__find(elf, SHT_SYMTAB, sized), "sized_asm");
-	assert_string_equal(elfsym__find(elf, SHT_SYMTAB, sized + 1), "sized_asm");
-	assert_null(elfsym__find(elf, SHT_SYMTAB, sized + 2));
-	assert_null(elfsym__find(elf, SHT_SYMTAB, sized + 31));
-	assert_string_equal(elfsym__find(elf, SHT_SYMTAB, sized + 32), "after_gap");
-	assert_string_equal(elfsym__find(elf, SHT_SYMTAB, unsized), "unsized_asm");
-	assert_string_equal(elfsym__find(elf, SHT_SYMTAB, unsized + 4), "unsized_asm");
-	assert_null(elfsym__find(elf, SHT_SYMTAB, 0));
-	assert_null(elfsym__find(elf, SHT_SYMTAB, UINT64_MAX));
+	assert_string_equal(elfsym__find(t, sized), "sized_asm");
+	assert_string_equal(elfsym__find(t, sized + 1), "sized_asm");
+	assert_null(elfsym__find(t, sized + 2));
+	assert_null(elfsym__find(t, sized + 31));
+	assert_string_equal(elfsym__find(t, sized + 32), "after_gap");
+	assert_string_equal(elfsym__find(t, unsized), "unsized_asm");
+	assert_string_equal(elfsym__find(t, unsized + 4), "unsized_asm");
+	assert_null(elfsym__find(t, 0));
+	assert_null(elfsym__find(t, UINT64_MAX));
+	elfsym__free(t);
 	elf_end(elf);
 }
 

@@ -14,11 +14,12 @@
 #include "symbols/demangle.h"
 #include "symbols/strings.h"
 
-enum { MANGLED_MAX = 4096, OUTPUT_MAX = 4096 };
+enum { MANGLED_MAX = 4096, OUTPUT_MAX = 4096, MAX_CALLS = 65536 };
 
 struct output {
 	jmp_buf full;
 	size_t used;
+	unsigned int calls; /* even those that bring nothing take time */
 	char bytes[OUTPUT_MAX];
 };
 
@@ -26,9 +27,10 @@ static void append(const char *s, size_t n, void *arg)
 {
 	struct output *out = arg;
 
-	if (n > sizeof(out->bytes) - out->used)
+	if (n > sizeof(out->bytes) - out->used || ++out->calls > MAX_CALLS)
 		longjmp(out->full, 1);
-	memcpy(out->bytes + out->used, s, n);
+	if (n) /* s may then be NULL */
+		memcpy(out->bytes + out->used, s, n);
 	out->used += n;
 }
 
@@ -81,6 +83,7 @@ const char *demangle(struct strings *pool, const char *symbol)
 	size_t n = strcspn(symbol, "@");
 
 	out.used = 0;
+	out.calls = 0;
 	n = strip_clones(symbol, n ? n : strlen(symbol));
 	if (n >= sizeof(mangled) || symbol[0] != '_' || (symbol[1] != 'Z' && symbol[1] != 'R'))
 		return strings__intern_n(pool, symbol, n);

@@ -27,6 +27,7 @@
 enum {
 	MAX_INFLATED_BYTES = 96 << 20,    /* compressed sections come into memory whole */
 	MAX_LINE_PROGRAM_BYTES = 1 << 20, /* one row a byte at worst, of 64 bytes in memory */
+	LINE_BYTES_PER_BYTE = 16,         /* as measured, of C */
 	MAX_RANGES = 1 << 20,
 	MAX_DEPTH = 64,
 	MAX_CHAIN = 32,
@@ -44,6 +45,9 @@ struct dwarf_file {
 	struct unit_range *ranges;
 	size_t nr_ranges, max_ranges;
 	bool indexed;
+	Dwarf_Off *units; /* those whose lines were decoded */
+	size_t nr_units, max_units;
+	size_t bytes;
 	bool broken; /* libdw left it half-changed when memory ran out */
 };
 
@@ -55,7 +59,7 @@ bool dwarf__present(Elf *elf)
 }
 
 /* Old-style .zdebug sections tell their size only inside: files with them are left alone. */
-static bool inflates_within_bounds(Elf *elf)
+static bool inflates_within_bounds(Elf *elf, size_t *bytes)
 {
 	Elf_Scn *scn = NULL;
 	uint64_t total = 0;
@@ -71,6 +75,7 @@ static bool inflates_within_bounds(Elf *elf)
 		if (total > MAX_INFLATED_BYTES)
 			return false;
 	}
+	*bytes += total;
 	return true;
 }
 
@@ -100,7 +105,7 @@ static bool open_alt(struct dwarf_file *d)
 		return false;
 	d->alt_elf = elffile__begin(fd, NULL, 0);
 	close(fd);
-	if (d->alt_elf && inflates_within_bounds(d->alt_elf))
+	if (d->alt_elf && inflates_within_bounds(d->alt_elf, &d->bytes))
 		d->alt = dwarf_begin_elf(d->alt_elf, DWARF_C_READ, NULL);
 	if (d->alt)
 		dwarf_setalt(d->dwarf, d->alt);
@@ -124,7 +129,7 @@ struct dwarf_file *dwarf__open(int fd)
 	if (!d)
 		return NULL;
 	d->elf = elffile__begin(fd, NULL, 0);
-	if (!d->elf || !inflates_within_bounds(d->elf))
+	if (!d->elf || !inflates_within_bounds(d->elf, &d->bytes))
 		goto fail;
 	d->dwarf = dwarf_begin_elf(d->elf, DWARF_C_READ, NULL);
 	if (!d->dwarf || !open_alt(d))
@@ -149,6 +154,7 @@ void dwarf__close(struct dwarf_file *d)
 	elf_end(d->elf);
 	elf_end(d->alt_elf);
 	free(d->ranges);
+	free(d->units);
 	free(d);
 }
 
@@ -342,8 +348,28 @@ static const char *file_name(struct strings *pool, Dwarf_Die *unit, const char *
 	return name;
 }
 
-/* libdw decodes a unit's whole line program into memory. */
-static bool lines_within_bounds(const struct dwarf_file *d, Dwarf_Die *unit)
+/* libdw decodes a unit's whole line program into memory, and keeps it. */
+static bool add_lines(struct dwarf_file *d, Dwarf_Off unit, uint32_t length)
+{
+	size_t max = d->max_units ? d->max_units * 2 : 64;
+	Dwarf_Off *units;
+
+	for (size_t i = 0; i < d->nr_units; i++)
+		if (d->units[i] == unit)
+			return true;
+	if (d->nr_units == d->max_units) {
+		units = realloc(d->units, max * sizeof(*units));
+		if (!units)
+			return false;
+		d->units = units;
+		d->max_units = max;
+	}
+	d->units[d->nr_units++] = unit;
+	d->bytes += (size_t)length * LINE_BYTES_PER_BYTE;
+	return true;
+}
+
+static bool lines_within_bounds(struct dwarf_file *d, Dwarf_Die *unit)
 {
 	Dwarf_Attribute attr;
 	Dwarf_Word offset;
@@ -355,11 +381,13 @@ static bool lines_within_bounds(const struct dwarf_file *d, Dwarf_Die *unit)
 	if (offset > d->lines->d_size || d->lines->d_size - offset < sizeof(length))
 		return false;
 	memcpy(&length, (const char *)d->lines->d_buf + offset, sizeof(length));
-	return length <= MAX_LINE_PROGRAM_BYTES; /* the escape to 64 bits is greater */
+	if (length > MAX_LINE_PROGRAM_BYTES) /* which the escape to 64 bits is, too */
+		return false;
+	return add_lines(d, dwarf_dieoffset(unit), length);
 }
 
-static void set_line(const struct dwarf_file *d, struct strings *pool, Dwarf_Die *unit,
-		     uint64_t vaddr, struct ls_frame *frame)
+static void set_line(struct dwarf_file *d, struct strings *pool, Dwarf_Die *unit, uint64_t vaddr,
+		     struct ls_frame *frame)
 {
 	Dwarf_Line *line;
 	int number = 0;
@@ -374,7 +402,7 @@ static void set_line(const struct dwarf_file *d, struct strings *pool, Dwarf_Die
 }
 
 /* Where `inlined` was called, which is in the function around it. */
-static void set_call_line(const struct dwarf_file *d, struct strings *pool, Dwarf_Die *unit,
+static void set_call_line(struct dwarf_file *d, struct strings *pool, Dwarf_Die *unit,
 			  Dwarf_Die *inlined, struct ls_frame *frame)
 {
 	Dwarf_Attribute attr;
@@ -392,6 +420,11 @@ static void set_call_line(const struct dwarf_file *d, struct strings *pool, Dwar
 		return;
 	frame->file = file_name(pool, unit, dwarf_filesrc(files, file, NULL, NULL));
 	frame->line = (uint32_t)line;
+}
+
+size_t dwarf__bytes(const struct dwarf_file *d)
+{
+	return d->bytes;
 }
 
 bool dwarf__broken(const struct dwarf_file *d)

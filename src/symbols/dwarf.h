@@ -20,6 +20,9 @@ bool dwarf__present(Elf *elf);
 struct dwarf_file *dwarf__open(int fd);
 void dwarf__close(struct dwarf_file *d);
 
+/* About how much memory it holds by now. */
+size_t dwarf__bytes(const struct dwarf_file *d);
+
 /* Memory ran out inside libdw: it cannot be used any more. */
 bool dwarf__broken(const struct dwarf_file *d);
 

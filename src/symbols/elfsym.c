@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * A table is scanned from end to end for every new address (1.5 ms for 100,000 symbols): the result
- * is kept by the caller, while an index of all symbols would cost each large binary megabytes for
- * the few dozen addresses that are ever asked for.
+ * A table is read once, into segments of the address space that belong to one function each, in
+ * order. Names stay in the file.
  *
- * Never a guess: a symbol that has a size must contain the address. One without (assembler) is
- * taken only if no other begins between it and the address.
+ * Never a guess: a symbol that has a size must contain the address, and of several the one that
+ * begins last has it. One without (assembler) is taken only outside of those, up to the next symbol
+ * of any kind.
  */
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -16,9 +17,10 @@
 #include "symbols/guard.h"
 
 enum {
-	MAX_SYMBOLS = 4 << 20, /* a browser with all its symbols has 2 million */
+	MAX_SYMBOLS = 4 << 20,   /* of a table; a browser with everything has 2 million */
+	MAX_FUNCTIONS = 1 << 20, /* of an index */
 	NAME_MAX_BYTES = 4096,
-	DROP_BYTES = 1 << 20, /* tables larger than this do not stay in memory after a scan */
+	DROP_BYTES = 1 << 20, /* larger tables do not stay in memory after they were read */
 };
 
 struct table {
@@ -111,34 +113,156 @@ static bool better_name(const struct table *t, const Elf64_Sym *a, const Elf64_S
 	return strlen(x) < strlen(y);
 }
 
-struct match {
-	Elf64_Sym sized;  /* contains the address, begins last */
-	Elf64_Sym before; /* begins last at or before the address, sized or not */
-	bool has_sized, has_before;
+/* --- the index -------------------------------------------------------------------------------- */
+
+struct function {
+	uint64_t start, end; /* equal: it has no size */
+	uint32_t sym;        /* its index in the table */
 };
 
-static void consider(const struct table *t, const Elf64_Sym *sym, uint64_t vaddr, struct match *m)
+struct segment {
+	uint32_t start; /* from the index' base, to the next segment */
+	uint32_t sym;   /* NO_SYMBOL: nobody's */
+};
+
+enum { NO_SYMBOL = UINT32_MAX };
+
+struct elfsym {
+	Elf *elf;
+	struct table table;
+	uint64_t base;
+	struct segment *segments;
+	size_t nr_segments;
+};
+
+static int compare(const void *a, const void *b, void *arg)
+{
+	const struct function *x = a, *y = b;
+	const struct table *t = arg;
+	Elf64_Sym x_sym, y_sym;
+
+	if (x->start != y->start)
+		return x->start < y->start ? -1 : 1;
+	if (x->end != y->end) /* the longer one is around the other */
+		return x->end > y->end ? -1 : 1;
+	x_sym = sym_at(t, x->sym);
+	y_sym = sym_at(t, y->sym);
+	return better_name(t, &x_sym, &y_sym) ? -1 : better_name(t, &y_sym, &x_sym);
+}
+
+/* Looks at the names of those without a size only: all names together are megabytes. */
+static bool is_function(const struct table *t, const Elf64_Sym *sym)
 {
 	const char *name;
 
-	if (sym->st_value > vaddr || !is_code(sym))
-		return;
-	if (vaddr - sym->st_value < sym->st_size) {
-		if (!m->has_sized || sym->st_value > m->sized.st_value ||
-		    (sym->st_value == m->sized.st_value && better_name(t, sym, &m->sized)))
-			m->sized = *sym;
-		m->has_sized = true;
-	}
-	if (m->has_before && sym->st_value < m->before.st_value)
-		return;
+	if (!is_code(sym) || !sym->st_name || sym->st_value + sym->st_size < sym->st_value)
+		return false;
+	if (sym->st_size)
+		return true;
 	name = name_of(t, sym);
-	if (!name || is_label(name))
+	return name && !is_label(name);
+}
+
+/* Functions of the table, and how many; NULL: none, or no memory. */
+static struct function *list_functions(const struct table *t, size_t *n)
+{
+	struct function *list = NULL, *larger;
+	size_t max = 0;
+	Elf64_Sym sym;
+
+	*n = 0;
+	for (size_t i = 0; i < t->nr_syms && *n < MAX_FUNCTIONS; i++) {
+		if (i % 256 == 255 && guard__expired())
+			break;
+		sym = sym_at(t, i);
+		if (!is_function(t, &sym))
+			continue;
+		if (*n == max) {
+			max = max ? max * 2 : 256;
+			larger = realloc(list, max * sizeof(*list));
+			if (!larger)
+				break;
+			list = larger;
+		}
+		list[(*n)++] = (struct function){.start = sym.st_value,
+						 .end = sym.st_value + sym.st_size,
+						 .sym = (uint32_t)i};
+	}
+	return list;
+}
+
+/* A stack of the functions around the current place. */
+struct sweep {
+	struct elfsym *index;
+	const struct function **open;
+	size_t nr_open;
+};
+
+static void emit(struct elfsym *index, uint64_t start, uint32_t sym)
+{
+	struct segment segment = {.start = (uint32_t)(start - index->base), .sym = sym};
+	size_t n = index->nr_segments;
+
+	if (start - index->base > UINT32_MAX)
 		return;
-	if (!m->has_before || sym->st_value > m->before.st_value ||
-	    sym->st_size > m->before.st_size ||
-	    (sym->st_size == m->before.st_size && better_name(t, sym, &m->before)))
-		m->before = *sym;
-	m->has_before = true;
+	if (n && index->segments[n - 1].start == segment.start)
+		n--;
+	index->segments[n] = segment;
+	index->nr_segments = n + 1;
+}
+
+/* Closes what ends before `place`, each giving way to the one around it. */
+static void close_until(struct sweep *s, uint64_t place)
+{
+	uint64_t end;
+
+	while (s->nr_open && s->open[s->nr_open - 1]->end <= place) {
+		end = s->open[--s->nr_open]->end;
+		while (s->nr_open && s->open[s->nr_open - 1]->end <= end)
+			s->nr_open--;
+		emit(s->index, end, s->nr_open ? s->open[s->nr_open - 1]->sym : NO_SYMBOL);
+	}
+}
+
+/* `f` is sorted; each function adds two segments at most. */
+static void make_segments(struct sweep *s, const struct function *f, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (i && f[i].start == f[i - 1].start && f[i].end == f[i - 1].end)
+			continue; /* another name for it, not as good */
+		close_until(s, f[i].start);
+		if (f[i].end > f[i].start) {
+			emit(s->index, f[i].start, f[i].sym);
+			s->open[s->nr_open++] = &f[i];
+		} else if (!s->nr_open) {
+			emit(s->index, f[i].start, f[i].sym);
+		}
+	}
+	close_until(s, UINT64_MAX);
+}
+
+static bool build(struct elfsym *t)
+{
+	struct sweep sweep = {.index = t};
+	struct segment *segments;
+	struct function *list;
+	size_t n;
+
+	list = list_functions(&t->table, &n);
+	if (!list)
+		return false;
+	qsort_r(list, n, sizeof(*list), compare, &t->table);
+	t->base = list[0].start;
+	t->segments = malloc((2 * n + 1) * sizeof(*t->segments));
+	sweep.open = malloc(n * sizeof(struct function *));
+	if (t->segments && sweep.open) {
+		make_segments(&sweep, list, n);
+		segments = realloc(t->segments, t->nr_segments * sizeof(*segments));
+		t->segments = segments ? segments : t->segments;
+	}
+	free(sweep.open);
+	free(list);
+	return t->nr_segments > 0;
 }
 
 static bool in_code_section(Elf *elf, const Elf64_Sym *sym, uint64_t vaddr)
@@ -151,10 +275,10 @@ static bool in_code_section(Elf *elf, const Elf64_Sym *sym, uint64_t vaddr)
 }
 
 /* Clean pages of a mapped file: they come back from the page cache. */
-static void drop_pages(Elf *elf, const struct table *t)
+static void drop_pages(Elf *elf, const void *p, size_t bytes)
 {
-	size_t bytes = t->nr_syms * sizeof(Elf64_Sym), size;
-	uintptr_t start = (uintptr_t)t->syms, end = start + bytes, file;
+	uintptr_t start = (uintptr_t)p, end = start + bytes, file;
+	size_t size;
 
 	file = (uintptr_t)elf_rawfile(elf, &size);
 	if (bytes < DROP_BYTES || start < file || end > file + size)
@@ -164,31 +288,50 @@ static void drop_pages(Elf *elf, const struct table *t)
 	madvise((void *)start, end - start, MADV_DONTNEED);
 }
 
-static const char *scan(Elf *elf, const struct table *t, uint64_t vaddr)
+struct elfsym *elfsym__new(Elf *elf, uint32_t type)
 {
-	struct match m = {.has_sized = false};
-	const char *name = NULL;
-	Elf64_Sym sym;
+	struct elfsym *t = calloc(1, sizeof(*t));
 
-	for (size_t i = 0; i < t->nr_syms; i++) {
-		if (i % 256 == 255 && guard__expired())
-			return NULL;
-		sym = sym_at(t, i);
-		consider(t, &sym, vaddr, &m);
+	if (!t)
+		return NULL;
+	t->elf = elf;
+	if (load_table(elf, type, &t->table) && build(t)) {
+		drop_pages(elf, t->table.syms, t->table.nr_syms * sizeof(Elf64_Sym));
+		drop_pages(elf, t->table.names, t->table.names_bytes);
+		return t;
 	}
-	if (m.has_sized)
-		name = name_of(t, &m.sized);
-	else if (m.has_before && m.before.st_size == 0 && in_code_section(elf, &m.before, vaddr))
-		name = name_of(t, &m.before);
-	drop_pages(elf, t);
-	return name;
+	elfsym__free(t);
+	return NULL;
 }
 
-const char *elfsym__find(Elf *elf, uint32_t type, uint64_t vaddr)
+void elfsym__free(struct elfsym *t)
 {
-	struct table t;
+	if (!t)
+		return;
+	free(t->segments);
+	free(t);
+}
 
-	return load_table(elf, type, &t) ? scan(elf, &t, vaddr) : NULL;
+const char *elfsym__find(const struct elfsym *t, uint64_t vaddr)
+{
+	size_t low = 0, high = t->nr_segments, mid;
+	Elf64_Sym sym;
+
+	if (vaddr < t->base || vaddr - t->base > UINT32_MAX)
+		return NULL;
+	while (low < high) {
+		mid = low + (high - low) / 2;
+		if (t->segments[mid].start <= vaddr - t->base)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	if (!low || t->segments[low - 1].sym == NO_SYMBOL)
+		return NULL;
+	sym = sym_at(&t->table, t->segments[low - 1].sym);
+	if (!sym.st_size && !in_code_section(t->elf, &sym, vaddr))
+		return NULL;
+	return name_of(&t->table, &sym);
 }
 
 /* --- PLT -------------------------------------------------------------------------------------- */

@@ -12,7 +12,7 @@
 
 #include <stdbool.h>
 
-enum { GUARD_BYTES = 128 << 20, GUARD_NS = 200 * 1000 * 1000 };
+enum { GUARD_BYTES = 128 << 20, GUARD_NS = 500 * 1000 * 1000 };
 
 /* Nests; the limits are those of the outermost. One thread at a time; do not fork in between, the
  * child would inherit the limit. */

@@ -125,6 +125,8 @@ void module__free(struct module *m)
 	close_dwarf(m);
 	if (m->cfi.cfi)
 		dwarf_cfi_end(m->cfi.cfi);
+	for (size_t i = 0; i < sizeof(m->tables) / sizeof(*m->tables); i++)
+		elfsym__free(m->tables[i]);
 	elf_end(m->debug);
 	elf_end(m->mini);
 	elf_end(m->elf);
@@ -275,16 +277,27 @@ void module__drop_dwarf(struct module *m)
 	m->dwarf = NULL;
 }
 
+static void read_tables(struct module *m)
+{
+	m->tables[0] = elfsym__new(m->elf, SHT_SYMTAB);
+	if (!m->tables[0] && m->debug)
+		m->tables[1] = elfsym__new(m->debug, SHT_SYMTAB);
+	if (!m->tables[0] && m->mini)
+		m->tables[2] = elfsym__new(m->mini, SHT_SYMTAB);
+	if (!m->tables[0]) /* else it holds all of .dynsym */
+		m->tables[3] = elfsym__new(m->elf, SHT_DYNSYM);
+}
+
 static const char *symbol_name(struct module *m, struct strings *pool, uint64_t vaddr)
 {
-	const char *name = elfsym__find(m->elf, SHT_SYMTAB, vaddr);
+	const char *name = NULL;
 
-	if (!name && m->debug)
-		name = elfsym__find(m->debug, SHT_SYMTAB, vaddr);
-	if (!name && m->mini)
-		name = elfsym__find(m->mini, SHT_SYMTAB, vaddr);
-	if (!name)
-		name = elfsym__find(m->elf, SHT_DYNSYM, vaddr);
+	if (!m->tables_tried)
+		read_tables(m);
+	m->tables_tried = true;
+	for (size_t i = 0; i < sizeof(m->tables) / sizeof(*m->tables) && !name; i++)
+		if (m->tables[i])
+			name = elfsym__find(m->tables[i], vaddr);
 	if (name)
 		return demangle(pool, name);
 	name = elfsym__find_plt(m->elf, vaddr);

@@ -19,6 +19,7 @@
 
 struct strings;
 struct dwarf_file;
+struct elfsym;
 
 enum { MODULE_MAX_SEGMENTS = 16 };
 
@@ -49,6 +50,10 @@ struct module {
 	struct unwind_cfi cfi; /* none, if it is not for this machine */
 	struct dwarf_file *dwarf;
 	bool debug_tried;
+	/* Symbols: .symtab of the file, of its debug file, of mini; .dynsym. Read at the first
+	 * need. */
+	struct elfsym *tables[4];
+	bool tables_tried;
 	struct frame_cache frames; /* by virtual address */
 	struct ls_frame anywhere;  /* the frame when the cache is full: only the module */
 	unsigned int overruns;     /* addresses whose names took too long */

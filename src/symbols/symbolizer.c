@@ -68,7 +68,7 @@ struct symbolizer {
 	struct unwind_cache *rules;
 	struct kallsyms *kallsyms;
 	bool kallsyms_tried;
-	size_t dwarf_bytes; /* heap taken while names were looked up in debug information */
+	size_t dwarf_bytes; /* held for debug information */
 	size_t frames_left;
 	uint64_t total, symbolized;
 };
@@ -430,13 +430,6 @@ static const struct ls_frame *jit_frame(struct symbolizer *s, struct process *p,
 	return frame ? frame : unnamed_frame(s, p, map);
 }
 
-static size_t heap_bytes(void)
-{
-	struct mallinfo2 info = mallinfo2();
-
-	return info.uordblks + info.hblkhd;
-}
-
 /* libdw keeps all that it has decoded: that is dropped when it becomes too much. */
 static void drop_dwarf(struct symbolizer *s)
 {
@@ -454,9 +447,9 @@ static const struct ls_frame *name_address(struct symbolizer *s, struct module *
 
 	if (m->dwarf_fd < 0 || frames__find(&m->frames, vaddr))
 		return module__frames(m, s->pool, vaddr, nr_frames);
-	before = heap_bytes();
+	before = m->dwarf ? dwarf__bytes(m->dwarf) : 0;
 	frames = module__frames(m, s->pool, vaddr, nr_frames);
-	after = heap_bytes();
+	after = m->dwarf ? dwarf__bytes(m->dwarf) : 0;
 	s->dwarf_bytes += after > before ? after - before : 0;
 	if (s->dwarf_bytes > MAX_DWARF_BYTES)
 		drop_dwarf(s);
@@ -579,9 +572,9 @@ static size_t walk_stack(struct walk *w, struct native_frame *frames, size_t max
 	return n;
 }
 
-ssize_t symbolizer__user(struct symbolizer *s, pid_t tgid, const struct ls_regs *regs,
-			 const uint8_t *stack, size_t stack_bytes, bool live,
-			 struct native_frame *frames, size_t max, bool *truncated)
+ssize_t symbolizer__user_at(struct symbolizer *s, pid_t tgid, const struct ls_regs *regs,
+			    const uint8_t *stack, uint64_t stack_base, size_t stack_bytes,
+			    bool live, struct native_frame *frames, size_t max, bool *truncated)
 {
 	struct walk w = {.s = s, .activation = true};
 	int err;
@@ -592,10 +585,18 @@ ssize_t symbolizer__user(struct symbolizer *s, pid_t tgid, const struct ls_regs 
 		return err;
 	w.regs = (struct unwind_regs){.regs = *regs, .known = (1u << LS_NR_REGS) - 1};
 	w.memory.stack = stack;
-	w.memory.base = regs->r[LS_REG_RSP];
+	w.memory.base = stack_base;
 	w.memory.bytes = stack_bytes;
 	w.memory.live = live ? tgid : 0;
 	return (ssize_t)walk_stack(&w, frames, max, truncated);
+}
+
+ssize_t symbolizer__user(struct symbolizer *s, pid_t tgid, const struct ls_regs *regs,
+			 const uint8_t *stack, size_t stack_bytes, bool live,
+			 struct native_frame *frames, size_t max, bool *truncated)
+{
+	return symbolizer__user_at(s, tgid, regs, stack, regs->r[LS_REG_RSP], stack_bytes, live,
+				   frames, max, truncated);
 }
 
 /* --- the rest of the interface ---------------------------------------------------------------- */

@@ -43,6 +43,16 @@ ssize_t symbolizer__user(struct symbolizer *s, pid_t tgid, const struct ls_regs 
 			 const uint8_t *stack, size_t stack_bytes, bool live,
 			 struct native_frame *frames, size_t max, bool *truncated);
 
+/*
+ * The same, where the copy begins at `stack_base` instead of rsp. To name all frames of running code it
+ * should begin LS_RED_ZONE below rsp: leaf functions keep data there, by the ABI, and the unwind rules
+ * of some ask for it (OpenSSL's SHA-512 for AVX2; any function between its last pop and its ret).
+ */
+enum { LS_RED_ZONE = 128 };
+ssize_t symbolizer__user_at(struct symbolizer *s, pid_t tgid, const struct ls_regs *regs,
+			    const uint8_t *stack, uint64_t stack_base, size_t stack_bytes, bool live,
+			    struct native_frame *frames, size_t max, bool *truncated);
+
 /* The kernel function at `addr` (from /proc/kallsyms). Always a frame; function NULL if unknown. */
 struct ls_frame symbolizer__kernel(struct symbolizer *s, uint64_t addr);
 

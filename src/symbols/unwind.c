@@ -345,6 +345,20 @@ static enum unwind_result finish(struct unwind_regs *regs, const struct unwind_r
 	return caller->regs.r[LS_REG_RIP] ? UNWIND_CALLER : UNWIND_END;
 }
 
+/*
+ * In an epilogue the slot of a register that was popped lies below rsp, and the rules still name
+ * it. Its bytes are there, but perhaps not in the copy; then the register itself has the value
+ * again.
+ */
+static bool restore(const struct unwind_regs *regs, struct unwind_memory *memory, int reg,
+		    uint64_t slot, uint64_t *value)
+{
+	if (unwind__read(memory, slot, value))
+		return true;
+	*value = regs->regs.r[reg];
+	return reg != LS_REG_RIP && slot < regs->regs.r[LS_REG_RSP] && regs->known & 1u << reg;
+}
+
 static enum unwind_result step_simple(const struct row *row, struct unwind_regs *regs,
 				      struct unwind_memory *memory)
 {
@@ -364,7 +378,8 @@ static enum unwind_result step_simple(const struct row *row, struct unwind_regs 
 		} else if (row->rules[i] == RULE_SAME) {
 			if (reg != LS_REG_RIP && regs->known & 1u << reg)
 				set_reg(&caller, reg, regs->regs.r[reg]);
-		} else if (unwind__read(memory, cfa + (uint64_t)(int64_t)row->rules[i], &value)) {
+		} else if (restore(regs, memory, reg, cfa + (uint64_t)(int64_t)row->rules[i],
+				   &value)) {
 			set_reg(&caller, reg, value);
 		}
 	}

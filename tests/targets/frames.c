@@ -210,6 +210,52 @@ __asm__(".text\n"
 	"	ret\n"
 	".size after_gap, 1\n");
 
+/* Keeps its CFA below rsp, as OpenSSL does: *(rsp - 8) + 8. It saves rbp there as well. */
+__asm__(".text\n"
+	".globl in_red_zone\n"
+	".type in_red_zone, @function\n"
+	"in_red_zone:\n"
+	"	.cfi_startproc\n"
+	"	mov %rsp, -8(%rsp)\n"
+	"	mov %rbp, -16(%rsp)\n"
+	"	.cfi_escape 0x0f, 5, 0x77, 0x78, 6, 0x23, 8\n"
+	"	.cfi_offset rbp, -24\n"
+	"	mov $1, %ebp\n"
+	"	mov $1, %edi\n"
+	"1:	jmp 1b\n"
+	"	.cfi_endproc\n"
+	".size in_red_zone, . - in_red_zone\n");
+extern void in_red_zone(void);
+
+/* Spins between its pop and its ret. */
+__asm__(".text\n"
+	".globl in_epilogue\n"
+	".type in_epilogue, @function\n"
+	"in_epilogue:\n"
+	"	.cfi_startproc\n"
+	"	push %rbp\n"
+	"	.cfi_def_cfa_offset 16\n"
+	"	.cfi_offset rbp, -16\n"
+	"	mov $1, %ebp\n"
+	"	pop %rbp\n"
+	"	.cfi_def_cfa_offset 8\n"
+	"1:	jmp 1b\n"
+	"	ret\n"
+	"	.cfi_endproc\n"
+	".size in_epilogue, . - in_epilogue\n");
+extern void in_epilogue(void);
+
+/* Needs rbp of its callees' rules to be left. */
+KEEP static void call_assembler(void (*function)(void), int n)
+{
+	char *vla = __builtin_alloca((size_t)(n * 16 + sink));
+
+	memset(vla, n, (size_t)n * 16);
+	ready();
+	function();
+	sink = vla[0];
+}
+
 int main(int argc, char **argv)
 {
 	const char *where = argc > 1 ? argv[1] : "chain";
@@ -232,6 +278,10 @@ int main(int argc, char **argv)
 		call_generated();
 	else if (!strcmp(where, "nowhere"))
 		call_nowhere();
+	else if (!strcmp(where, "red zone"))
+		call_assembler(in_red_zone, argc);
+	else if (!strcmp(where, "epilogue"))
+		call_assembler(in_epilogue, argc);
 	else if (!strcmp(where, "dlopen") && argc > 3)
 		load_and_call(argv[2], argv[3]);
 	return sink;
