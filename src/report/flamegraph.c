@@ -19,7 +19,8 @@ enum {
 	LEFT = 10,
 	WIDTH = 1180, /* of the root; as in flame.js */
 	ROW = 17,
-	HEAD = 96, /* title, keys, buttons */
+	HEAD = 64, /* title, buttons, one line of keys */
+	KEYS_ROW = 20,
 	FOOT = 34,
 };
 
@@ -30,6 +31,7 @@ struct drawing {
 	FILE *out;
 	const struct flame_node *nodes;
 	uint32_t max_depth;
+	int head;
 	size_t too_narrow;
 	uint64_t total_ns;
 };
@@ -106,7 +108,7 @@ static void put_title(const struct drawing *d, const struct flame_node *node)
 
 static void put_box(const struct drawing *d, const struct flame_node *node, double x, double width)
 {
-	double y = HEAD + (double)(d->max_depth - node->depth) * ROW;
+	double y = d->head + (double)(d->max_depth - node->depth) * ROW;
 	size_t chars = width > 6 ? (size_t)((width - 6) / CHAR_WIDTH) : 0;
 
 	fprintf(d->out, "<g class=\"f\" data-d=\"%u\"", node->depth);
@@ -117,7 +119,8 @@ static void put_box(const struct drawing *d, const struct flame_node *node, doub
 	xml__put(d->out, node->label, (size_t)-1);
 	fputs("\">", d->out);
 	put_title(d, node);
-	fprintf(d->out, "<rect class=\"%s\"", sample__cause_name(flame_node__cause(node)));
+	fprintf(d->out, "<rect class=\"%s\"",
+		node->depth < 2 ? "base" : sample__cause_name(flame_node__cause(node)));
 	put_attribute(d->out, "x", LEFT + x);
 	put_attribute(d->out, "y", y);
 	put_attribute(d->out, "width", width);
@@ -153,7 +156,7 @@ static double *lay_out(struct drawing *d, size_t n)
 
 static double bottom(const struct drawing *d)
 {
-	return HEAD + (double)(d->max_depth + 1) * ROW;
+	return d->head + (double)(d->max_depth + 1) * ROW;
 }
 
 static void put_button(FILE *out, const char *class, int x, const char *anchor, const char *text)
@@ -162,31 +165,38 @@ static void put_button(FILE *out, const char *class, int x, const char *anchor, 
 		class, x, anchor, text);
 }
 
-/* A key a cause that there is, with its time; as many to a line as fit. */
-static void put_keys(const struct drawing *d)
+static int key_width(const struct flame_node *root, int cause, char *length, size_t bytes)
 {
-	const struct flame_node *root = d->nodes;
+	names__length(root->cause_ns[cause], length, bytes);
+	return 32 +
+	       (int)(CHAR_WIDTH * (double)(strlen(sample__cause_name(cause)) + 1 + strlen(length)));
+}
+
+/* A key a cause that there is, with its time; as many to a line as fit. Without `out`, only the
+ * height is found. */
+static int put_keys(const struct drawing *d, FILE *out)
+{
 	int x = LEFT, y = 42, width;
 	char length[32];
 
 	for (int i = 0; i < FLAME_NR_CAUSES; i++) {
-		if (!root->cause_ns[i])
+		if (!d->nodes->cause_ns[i])
 			continue;
-		names__length(root->cause_ns[i], length, sizeof(length));
-		width = 32 + (int)(CHAR_WIDTH *
-				   (double)(strlen(sample__cause_name(i)) + 1 + strlen(length)));
+		width = key_width(d->nodes, i, length, sizeof(length));
 		if (x + width > LEFT + WIDTH) {
 			x = LEFT;
-			y += 20;
+			y += KEYS_ROW;
 		}
-		fprintf(d->out,
-			"<g class=\"key\" data-c=\"%s\"><title>show only %s</title>"
-			"<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"12\" height=\"12\" rx=\"3\"/>"
-			"<text x=\"%d\" y=\"%d\">%s %s</text></g>\n",
-			sample__cause_name(i), sample__cause_name(i), sample__cause_name(i), x, y,
-			x + 17, y + 11, sample__cause_name(i), length);
+		if (out)
+			fprintf(out,
+				"<g class=\"key\" data-c=\"%s\"><title>show only %s</title><rect "
+				"class=\"%s\" x=\"%d\" y=\"%d\" width=\"12\" height=\"12\" "
+				"rx=\"3\"/><text x=\"%d\" y=\"%d\">%s %s</text></g>\n",
+				sample__cause_name(i), sample__cause_name(i), sample__cause_name(i),
+				x, y, x + 17, y + 11, sample__cause_name(i), length);
 		x += width;
 	}
+	return y - 42;
 }
 
 static void put_head(const struct drawing *d, bool alone)
@@ -208,7 +218,7 @@ static void put_head(const struct drawing *d, bool alone)
 	put_button(d->out, "reset", 1060, "end", "reset zoom");
 	fputs("</g>\n", d->out);
 	put_button(d->out, "search", LEFT + WIDTH, "end", "search");
-	put_keys(d);
+	put_keys(d, d->out);
 }
 
 static void put_foot(const struct drawing *d, bool alone)
@@ -256,6 +266,7 @@ int flamegraph__write(FILE *out, const struct samples *samples, bool alone)
 		put_nothing(out, alone);
 	}
 	if (x) {
+		d.head = HEAD + put_keys(&d, NULL);
 		put_head(&d, alone);
 		fputs("<g class=\"frames\">\n", out);
 		for (size_t i = 0; i < n; i++) {

@@ -42,7 +42,7 @@
 	}
 
 	function count(n) {
-		return n >= 1e7 ? (n / 1e6).toFixed(1) + " M" : n >= 1e5 ? (n / 1e3).toFixed(0) + " k" : String(n);
+		return n >= 1e6 ? (n / 1e6).toFixed(2) + " M" : n >= 1e5 ? (n / 1e3).toFixed(0) + " k" : String(n);
 	}
 
 	/* The style sheet has a fill for each cause; HTML elements need it as a background. */
@@ -226,7 +226,7 @@
 		});
 		end = end || 1;
 		function x(t) {
-			return L + (W - L - 12) * t / end;
+			return L + (W - L - 24) * t / end;
 		}
 		function y(ns) {
 			return T + (H - T - B) * (1 - Math.log(Math.max(ns, low) / low) / Math.log(high / low));
@@ -244,8 +244,8 @@
 			svg(chart, "text", { x: x(t), y: H - 8, "text-anchor": "middle" }, +t.toPrecision(4) + " s");
 		});
 		decades(low, high).forEach(function (v) {
-			svg(chart, "line", { "class": "grid", x1: L, x2: W - 12, y1: y(v), y2: y(v) });
-			svg(chart, "text", { x: L - 8, y: y(v) + 4, "text-anchor": "end" }, length(v).replace(/\.?0+ /, " "));
+			svg(chart, "line", { "class": "grid", x1: L, x2: W - 24, y1: y(v), y2: y(v) });
+			svg(chart, "text", { x: L - 8, y: y(v) + 4, "text-anchor": "end" }, length(v).replace(/\.0+ /, " "));
 		});
 		stalls.sort(function (a, b) {
 			return b[2] - a[2];
@@ -279,21 +279,21 @@
 			most = Math.max(most, b.n);
 		});
 		function x(ns) {
-			return L + (W - L - 12) * Math.log(Math.max(ns, low) / low) / Math.log(high / low);
+			return L + (W - L - 24) * Math.log(Math.max(ns, low) / low) / Math.log(high / low);
 		}
 		function y(n) {
 			return T + (H - T - B) * (1 - Math.log10(n * 2) / Math.log10(most * 2));
 		}
 		chart = svg(where, "svg", { "class": "chart", viewBox: "0 0 " + W + " " + H });
 		decades(1, most).forEach(function (n) {
-			svg(chart, "line", { "class": "grid", x1: L, x2: W - 12, y1: y(n), y2: y(n) });
+			svg(chart, "line", { "class": "grid", x1: L, x2: W - 24, y1: y(n), y2: y(n) });
 			svg(chart, "text", { x: L - 8, y: y(n) + 4, "text-anchor": "end" }, count(n));
 		});
 		decades(low, high).forEach(function (v) {
-			svg(chart, "text", { x: x(v), y: H - 8, "text-anchor": "middle" }, length(v).replace(/\.?0+ /, " "));
+			svg(chart, "text", { x: x(v), y: H - 8, "text-anchor": "middle" }, length(v).replace(/\.0+ /, " "));
 		});
 		buckets.forEach(function (b) {
-			var bar = svg(chart, "rect", { "class": b.lower >= threshold ? "cpu" : "short", x: x(b.lower), y: y(b.n),
+			var bar = svg(chart, "rect", { "class": b.lower >= threshold ? "long" : "short", x: x(b.lower), y: y(b.n),
 				width: Math.max(1, x(b.upper) - x(b.lower) - .6), height: H - B - y(b.n) });
 			svg(bar, "title", {}, b.n + " iterations of " + length(b.lower) + " to " + length(b.upper));
 		});
@@ -302,20 +302,20 @@
 			svg(chart, "text", { "class": "threshold-label", x: x(threshold) + 5, y: T + 10 }, "threshold " + length(threshold));
 		}
 		[[.5, "p50"], [.9, "p90"], [.99, "p99"]].forEach(function (q, i) {
-			svg(chart, "text", { x: W - 16, y: T + 12 + 15 * i, "text-anchor": "end" },
+			svg(chart, "text", { x: W - 28, y: T + 12 + 15 * i, "text-anchor": "end" },
 				q[1] + "  " + length(quantile(buckets, q[0])));
 		});
 	}
 
 	/* columns: [heading, numeric, value for sorting, fill cell] */
 	function table(where, columns, rows, sorted) {
-		var head, body, ascending = false;
+		var head, body, ascending = false, shown = 20, more;
 		function fill() {
 			body.textContent = "";
 			rows.sort(function (a, b) {
 				var x = columns[sorted][2](a), y = columns[sorted][2](b);
 				return (x < y ? -1 : x > y ? 1 : 0) * (ascending ? 1 : -1);
-			}).forEach(function (row) {
+			}).slice(0, shown).forEach(function (row) {
 				var tr = add(body, "tr");
 				columns.forEach(function (c) {
 					c[3](add(tr, "td", null, c[1] ? "n" : ""), row);
@@ -332,6 +332,14 @@
 			});
 		});
 		fill();
+		if (rows.length <= shown)
+			return;
+		more = add(where.parentNode, "button", "Show all " + rows.length);
+		more.addEventListener("click", function () {
+			shown = rows.length;
+			more.remove();
+			fill();
+		});
 	}
 
 	function numeric(key, show) {
