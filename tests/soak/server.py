@@ -172,7 +172,7 @@ def check(what, good):
 def main():
     failures = 0
     with tempfile.TemporaryDirectory() as directory:
-        with Server("--deadline", "2s", "--data-dir", directory) as server:
+        with Server("--deadline", "2s", "--io-threads", "8", "--data-dir", directory) as server:
             load(server, min(SECONDS / 4, 10), False)  # memory and threads reach their level
             rss_mb, fds = resources(server)
             path = os.path.join(directory, "trace.json")
