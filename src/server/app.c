@@ -19,6 +19,7 @@
 #include "server/routes.h"
 
 #define JOB_NICE       10 /* the loop's few microseconds come before a job's milliseconds */
+#define TURN_NS        (4 * NS_PER_MS)
 #define RESULTS_A_TURN 64 /* then the other descriptors of the loop have theirs */
 #define LINE_MAX_BYTES 8192
 #define HEAD_MAX_BYTES 32768
@@ -43,12 +44,15 @@ static int make_data_dir(struct app *app)
 static struct event_base *make_base(void)
 {
 	struct event_config *config = event_config_new();
+	struct timeval turn = ns_to_timeval(TURN_NS);
 	struct event_base *base = NULL;
 
 	if (!config)
 		return NULL;
 	/* One thread, and each descriptor known by one number: no locks, and fewer epoll_ctl() calls. */
 	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+	/* However many descriptors are ready at once, others are asked for again this often. */
+	event_config_set_max_dispatch_interval(config, &turn, -1, 0);
 	/* conn__watch() needs to see a client leave. */
 	event_config_require_features(config, EV_FEATURE_EARLY_CLOSE);
 	base = event_base_new_with_config(config);
