@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # Each route of offload-server inline: its stall is seen, with cause, call, object, site and advice.
 # The same routes offloaded: the loop has no stall left.
+# shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 need_loopstall
 need jq curl
