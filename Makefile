@@ -119,6 +119,9 @@ demo: ## the bug, its trace, the fix, the comparison: from nothing, in a minute 
 test: all $(TESTS) $(STALLERS) ## unit tests, then end-to-end tests on real processes (root)
 	$(Q)tests/run.sh $(TESTS)
 
+soak: all ## ten minutes of load on offload-server, its workers killed at random (SOAK_SECONDS)
+	$(Q)PATH=$(CURDIR)/$(B):$$PATH $(PYTHON3) -B tests/soak/server.py
+
 # --- fuzzing: each tests/fuzz/fuzz_NAME.c for FUZZ_SECONDS, from tests/fuzz/corpus/fuzz_NAME ---
 FUZZ_SECONDS ?= 20
 FUZZERS  := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))

@@ -59,11 +59,11 @@ static int misbehave(const char *how, size_t len, struct frame frame)
 	else if (!strcmp(how, "wrong id") && frame.id++)
 		reply(&frame, bytes);
 	else if (!strcmp(how, "fail"))
-		reply(&(struct frame){ .kind = FRAME_FAILED, .id = frame.id }, 0);
+		reply(&(struct frame){.kind = FRAME_FAILED, .id = frame.id}, 0);
 	else if (!strcmp(how, "fail with a payload"))
-		reply(&(struct frame){ .kind = FRAME_FAILED, .id = frame.id, .bytes = 5 }, 5);
+		reply(&(struct frame){.kind = FRAME_FAILED, .id = frame.id, .bytes = 5}, 5);
 	else if (!strcmp(how, "too large"))
-		reply(&(struct frame){ FRAME_RESULT, frame.id, 2 * MAX_BYTES }, 2 * MAX_BYTES);
+		reply(&(struct frame){FRAME_RESULT, frame.id, 2 * MAX_BYTES}, 2 * MAX_BYTES);
 	sleep(1); /* the pool must not need the end of the process to see it */
 	return 0;
 }
@@ -72,12 +72,12 @@ static int misbehave(const char *how, size_t len, struct frame frame)
 static int bad_worker(const char *how)
 {
 	static char buf[FRAME_HEADER_BYTES + MAX_BYTES];
-	struct frame frame = { .bytes = 0 };
+	struct frame frame = {.bytes = 0};
 	size_t len = 0;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (!strcmp(how, "speak first"))
-		reply(&(struct frame){ .kind = FRAME_RESULT, .id = 1 }, 0);
+		reply(&(struct frame){.kind = FRAME_RESULT, .id = 1}, 0);
 	while (len < FRAME_HEADER_BYTES + (size_t)frame.bytes) {
 		ssize_t n = read(CPU_WORKER_FD, buf + len, sizeof(buf) - len);
 
@@ -114,7 +114,7 @@ static void on_done(struct job *job)
 
 static struct task task(struct fixture *f, size_t bytes)
 {
-	struct task t = { .fixture = f, .job = { .kind = FRAME_ECHO, .data = evbuffer_new() } };
+	struct task t = {.fixture = f, .job = {.kind = FRAME_ECHO, .data = evbuffer_new()}};
 	static const uint8_t zeros[2 * MAX_BYTES];
 
 	t.job.job.done = on_done;
@@ -124,15 +124,16 @@ static struct task task(struct fixture *f, size_t bytes)
 
 static void start(struct fixture *f, const char *how, unsigned int workers)
 {
-	struct cpu_pool_options options = { .workers = workers, .capacity = 4,
-					    .max_bytes = MAX_BYTES,
-					    .max_run_ns = 300 * NS_PER_MS };
+	struct cpu_pool_options options = {.workers = workers,
+					   .capacity = 4,
+					   .max_bytes = MAX_BYTES,
+					   .max_run_ns = 300 * NS_PER_MS};
 
 	if (how)
 		setenv("TEST_WORKER", how, 1);
 	else
 		unsetenv("TEST_WORKER");
-	*f = (struct fixture){ .base = event_base_new() };
+	*f = (struct fixture){.base = event_base_new()};
 	f->pool = cpu_pool__new(f->base, &options);
 	assert_non_null(f->pool);
 }

@@ -29,7 +29,7 @@ static char *at_guard_page(const void *data, size_t len)
 
 static int parse(const char *text, struct query *query)
 {
-	*query = (struct query){ .ms = 50, .kb = 1024 };
+	*query = (struct query){.ms = 50, .kb = 1024};
 	return query__parse(text ? at_guard_page(text, strlen(text) + 1) : NULL, query);
 }
 
@@ -53,11 +53,12 @@ static void a_query_overrides_only_what_it_names(void **state)
 
 static void a_bad_value_of_a_known_name_is_refused(void **state)
 {
-	static const char *const bad[] = { "ms",	"ms=",	     "ms=x",	  "ms=-1",
-					   "ms=60001",	"kb=65537",  "ms=1&ms=1", "ms=1%",
-					   "ms=1%3",	"ms=%00",    "mode=both", "mode",
-					   "ms=1.5",	"ms= 1",     "ms=+1",	  "ms=0000000000000001",
-					   "ms=4294967297" };
+	static const char *const bad[] = {
+		"ms",           "ms=",      "ms=x",      "ms=-1",
+		"ms=60001",     "kb=65537", "ms=1&ms=1", "ms=1%",
+		"ms=1%3",       "ms=%00",   "mode=both", "mode",
+		"ms=1.5",       "ms= 1",    "ms=+1",     "ms=0000000000000001",
+		"ms=4294967297"};
 	struct query q;
 
 	(void)state;
@@ -67,7 +68,7 @@ static void a_bad_value_of_a_known_name_is_refused(void **state)
 
 static void a_frame_survives_the_wire(void **state)
 {
-	struct frame in = { .kind = FRAME_RESULT, .id = 0x0123456789abcdefull, .bytes = 1000 }, out;
+	struct frame in = {.kind = FRAME_RESULT, .id = 0x0123456789abcdefull, .bytes = 1000}, out;
 	uint8_t wire[FRAME_HEADER_BYTES];
 
 	(void)state;
@@ -81,7 +82,7 @@ static void a_frame_survives_the_wire(void **state)
 
 static void a_short_frame_waits_for_more(void **state)
 {
-	struct frame frame = { .kind = FRAME_ECHO };
+	struct frame frame = {.kind = FRAME_ECHO};
 	uint8_t wire[FRAME_HEADER_BYTES];
 
 	(void)state;
@@ -93,7 +94,7 @@ static void a_short_frame_waits_for_more(void **state)
 
 static void every_flipped_bit_of_a_frame_is_found(void **state)
 {
-	struct frame frame = { .kind = FRAME_DEFLATE, .id = 1, .bytes = 5 };
+	struct frame frame = {.kind = FRAME_DEFLATE, .id = 1, .bytes = 5};
 	uint8_t wire[FRAME_HEADER_BYTES];
 
 	(void)state;
@@ -107,7 +108,7 @@ static void every_flipped_bit_of_a_frame_is_found(void **state)
 
 static void an_unknown_kind_of_frame_is_refused(void **state)
 {
-	struct frame frame = { .kind = FRAME_KIND_END }, out;
+	struct frame frame = {.kind = FRAME_KIND_END}, out;
 	uint8_t wire[FRAME_HEADER_BYTES];
 
 	(void)state;
@@ -121,7 +122,7 @@ static int feed(struct head *head, const char *text, size_t step)
 	size_t len = strlen(text);
 	int status = 0;
 
-	*head = (struct head){ 0 };
+	*head = (struct head){0};
 	for (size_t at = 0; at < len && !status; at += step) {
 		size_t n = len - at < step ? len - at : step;
 
@@ -132,7 +133,8 @@ static int feed(struct head *head, const char *text, size_t step)
 
 static void a_head_is_complete_at_its_blank_line(void **state)
 {
-	static const char text[] = "POST /encode HTTP/1.1\r\nContent-Length: 12\r\n\r\nbody\n\nbody";
+	static const char text[] =
+		"POST /encode HTTP/1.1\r\nContent-Length: 12\r\n\r\nbody\n\nbody";
 	struct head head;
 
 	(void)state;
@@ -160,7 +162,8 @@ static void bare_line_feeds_end_lines_too(void **state)
 
 static void a_long_line_is_414_and_a_long_head_431(void **state)
 {
-	char line[200] = "GET /", headers[300] = "GET / HTTP/1.1\r\n", many[300] = "GET / HTTP/1.1\r\n";
+	char line[200] = "GET /", headers[300] = "GET / HTTP/1.1\r\n",
+	     many[300] = "GET / HTTP/1.1\r\n";
 	struct head head;
 
 	(void)state;
@@ -180,8 +183,9 @@ static void an_absurd_content_length_saturates(void **state)
 	struct head head;
 
 	(void)state;
-	assert_int_equal(feed(&head, "P / HTTP/1.1\r\nContent-Length:99999999999999999999999\r\n\r\n", 9),
-			 0);
+	assert_int_equal(
+		feed(&head, "P / HTTP/1.1\r\nContent-Length:99999999999999999999999\r\n\r\n", 9),
+		0);
 	assert_true(head.content_length > UINT64_MAX / 100);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* The pool of threads: bounds, order of events, cancellation, fairness, and that done() comes once. */
+/* The pool of threads: bounds, order, cancellation, fairness, and that done() comes once. */
 #include <errno.h>
 #include <poll.h>
 #include <semaphore.h>
@@ -37,13 +37,13 @@ static void done(struct job *job)
 
 static struct task task(sem_t *gate)
 {
-	return (struct task){ .job = { .run = run, .done = done, .deadline_ns = UINT64_MAX },
-			      .gate = gate };
+	return (struct task){.job = {.run = run, .done = done, .deadline_ns = UINT64_MAX},
+			     .gate = gate};
 }
 
 static struct pool *new_pool(unsigned int threads, unsigned int capacity)
 {
-	struct pool_options options = { .name = "test", .threads = threads, .capacity = capacity };
+	struct pool_options options = {.name = "test", .threads = threads, .capacity = capacity};
 	struct pool *pool = pool__new(&options);
 
 	assert_non_null(pool);
@@ -52,7 +52,7 @@ static struct pool *new_pool(unsigned int threads, unsigned int capacity)
 
 static bool rung(struct pool *pool, int timeout_ms)
 {
-	struct pollfd fd = { .fd = pool__fd(pool), .events = POLLIN };
+	struct pollfd fd = {.fd = pool__fd(pool), .events = POLLIN};
 
 	return poll(&fd, 1, timeout_ms) == 1;
 }
@@ -248,7 +248,7 @@ static void a_storm_of_jobs_and_cancels_loses_none(void **state)
 	struct pool *pool = new_pool(4, 32);
 	unsigned int seed = 1, under_way = 0;
 	struct task tasks[N];
-	bool out[N] = { 0 };
+	bool out[N] = {0};
 
 	(void)state;
 	for (int round = 0; round < 5000; round++) {

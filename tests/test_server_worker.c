@@ -62,7 +62,7 @@ static int finish(struct worker *w)
 static void send_frame(struct worker *w, enum frame_kind kind, uint64_t id, const void *data,
 		       uint32_t bytes)
 {
-	struct frame frame = { .kind = kind, .id = id, .bytes = bytes };
+	struct frame frame = {.kind = kind, .id = id, .bytes = bytes};
 	uint8_t header[FRAME_HEADER_BYTES];
 
 	frame__encode(&frame, header);
@@ -140,7 +140,7 @@ static void it_ends_at_nonsense(void **state)
 
 static void it_ends_at_a_frame_that_is_too_large(void **state)
 {
-	struct frame frame = { .kind = FRAME_DEFLATE, .id = 1, .bytes = MAX_BYTES + 1 };
+	struct frame frame = {.kind = FRAME_DEFLATE, .id = 1, .bytes = MAX_BYTES + 1};
 	uint8_t header[FRAME_HEADER_BYTES];
 	struct worker *w = *state;
 
@@ -157,7 +157,7 @@ static void it_ends_at_a_reply(void **state)
 
 static void it_ends_when_a_frame_breaks_off(void **state)
 {
-	struct frame frame = { .kind = FRAME_DEFLATE, .id = 1, .bytes = 10 };
+	struct frame frame = {.kind = FRAME_DEFLATE, .id = 1, .bytes = 10};
 	uint8_t header[FRAME_HEADER_BYTES];
 	struct worker *w = *state;
 

@@ -19,17 +19,17 @@ struct app {
 	struct event_base *base;
 	struct evhttp *http;
 	struct conns *conns;
-	struct pool *io;           /* threads that wait for others */
-	struct pool *disk;         /* threads that write */
-	struct pool *cpu_threads;  /* one of these two computes */
+	struct pool *io;          /* threads that wait for others */
+	struct pool *disk;        /* threads that write */
+	struct pool *cpu_threads; /* one of these two computes */
 	struct cpu_pool *cpu;
 	struct event *io_done, *disk_done, *cpu_done, *on_term, *on_int, *drain_limit;
 	struct routes *routes;
-	struct db *db;             /* slot 0 is the loop's, slot n + 1 I/O thread n's */
-	struct upstream *upstream; /* NULL when --upstream names another */
-	struct endpoint external;  /* what /external and the middleware call */
+	struct db *db;                  /* slot 0 is the loop's, slot n + 1 I/O thread n's */
+	struct upstream *upstream;      /* NULL when --upstream names another */
+	struct endpoint external;       /* what /external and the middleware call */
 	const struct timeval *deadline; /* of all jobs alike, so libevent keeps them in a list */
-	char data_dir[200]; /* made by us, and removed */
+	char data_dir[200];             /* made by us, and removed */
 	bool draining, drained;
 	struct metrics metrics;
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* One connection a call, HTTP/1.0, read to the end of the stream: nothing to keep, nothing shared. */
+/* One connection a call, HTTP/1.0, read to the end of the stream: nothing to keep or share. */
 #include "server/client.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@
 
 #define ANSWER_MAX (FETCH_BODY_MAX + 4096)
 
-/* Bounds the next call on the socket, as one drop a second would satisfy a fixed time-out for ever. */
+/* Bounds the next call on the socket: one drop a second would satisfy a fixed time-out for ever. */
 static int limit_wait(int fd, int option, uint64_t deadline_ns)
 {
 	uint64_t now = now_ns();

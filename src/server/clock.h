@@ -29,8 +29,8 @@ static inline uint64_t coarse_now_ns(void)
 
 static inline struct timeval ns_to_timeval(uint64_t ns)
 {
-	return (struct timeval){ .tv_sec = (time_t)(ns / NS_PER_S),
-				 .tv_usec = (suseconds_t)(ns % NS_PER_S / 1000) };
+	return (struct timeval){.tv_sec = (time_t)(ns / NS_PER_S),
+				.tv_usec = (suseconds_t)(ns % NS_PER_S / 1000)};
 }
 
 #endif

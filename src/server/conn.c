@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * evhttp 2.1 gives no hook between accepting a connection and handing over a whole request. This file
- * makes three: it creates each connection's bufferevent, it looks at the bytes as they arrive (a
- * callback on the input buffer), and it can take a connection away from evhttp to refuse it.
+ * evhttp 2.1 gives no hook between accepting a connection and handing over a whole request. This
+ * file makes three: it creates each connection's bufferevent, it looks at the bytes as they arrive
+ * (a callback on the input buffer), and it can take a connection away from evhttp to refuse it.
  *
  *   IDLE --first byte--> READING --whole--> WORKING --answer--> WRITING --sent--> IDLE
  *     over a limit or too slow: any --> LINGERING: a refusal is sent, what still comes is thrown
@@ -29,8 +29,8 @@
 #include "server/head.h"
 #include "server/http.h"
 
-#define ACCEPTS_A_TURN 64               /* then the other descriptors have theirs */
-#define SPARE_CONNS    64               /* over the limit: only to be told so */
+#define ACCEPTS_A_TURN 64 /* then the other descriptors have theirs */
+#define SPARE_CONNS    64 /* over the limit: only to be told so */
 #define SWEEP_NS       (250 * NS_PER_MS)
 #define DRAIN_SWEEP_NS (20 * NS_PER_MS)
 #define CLOSES_A_SWEEP 256
@@ -115,7 +115,7 @@ static void on_lingering_end(struct bufferevent *bev, short what, void *arg)
 	struct conn *conn = arg;
 
 	if (what & BEV_EVENT_EOF && evbuffer_get_length(bufferevent_get_output(bev)))
-		return; /* it has said all, and may still listen */
+		return;                      /* it has said all, and may still listen */
 	evhttp_connection_free(conn->evcon); /* calls on_close() */
 }
 
@@ -181,8 +181,10 @@ static int measure(struct conn *conn, struct evbuffer *in, size_t added)
 	return status;
 }
 
-/* evhttp sees this too, but answers and closes at once: the client, still sending, gets a reset.
- * Small chunks may take several times their content on the wire. */
+/*
+ * evhttp sees this too, but answers and closes at once: the client, still sending, gets a reset.
+ * Small chunks may take several times their content on the wire.
+ */
 static int excess(const struct conn *conn)
 {
 	uint64_t max = conn->conns->limits.body_bytes;
@@ -204,7 +206,7 @@ static void on_input(struct evbuffer *in, const struct evbuffer_cb_info *info, v
 		return;
 	}
 	if (conn->phase == IDLE) {
-		conn->head = (struct head){ 0 };
+		conn->head = (struct head){0};
 		enter(conn, READING);
 	}
 	if (conn->phase != READING)
@@ -450,7 +452,7 @@ const struct conn_counts *conns__counts(const struct conns *conns)
 
 void conns__drain(struct conns *conns, void (*drained)(void *arg), void *arg)
 {
-	struct timeval now = { 0 };
+	struct timeval now = {0};
 
 	evhttp_del_accept_socket(conns->http, conns->bound);
 	conns->listener = NULL;
@@ -504,7 +506,7 @@ static void on_sent(struct evhttp_request *req, void *arg)
 	if (!evbuffer_get_length(in))
 		return;
 	/* The next request was sent ahead, at least in part: its time starts now. */
-	conn->head = (struct head){ 0 };
+	conn->head = (struct head){0};
 	enter(conn, READING);
 	measure(conn, in, evbuffer_get_length(in));
 }

@@ -22,7 +22,7 @@ struct conn_limits {
 	unsigned int max_fds;            /* no descriptor of this process is above it */
 	uint32_t line_bytes, head_bytes; /* of a request: its first line; its line and headers */
 	uint32_t body_bytes;
-	uint64_t request_ns, idle_ns;    /* for a request to arrive; between two */
+	uint64_t request_ns, idle_ns; /* for a request to arrive; between two */
 };
 
 struct conn_counts {
@@ -32,13 +32,13 @@ struct conn_counts {
 	uint64_t gone;              /* clients that left before their answer */
 };
 
-/* Takes the listener; sets evhttp's own limits. NULL with errno set. Free it after evhttp_free(). */
+/* Takes the listener; sets evhttp's own limits. NULL with errno set. Free after evhttp_free(). */
 struct conns *conns__new(struct event_base *base, struct evhttp *http,
 			 struct evconnlistener *listener, const struct conn_limits *limits);
 void conns__free(struct conns *conns);
 const struct conn_counts *conns__counts(const struct conns *conns);
 
-/* Accepts no more, ends each connection after its request, and calls `drained` when none is left. */
+/* Accepts no more, ends each connection after its request, calls `drained` when none is left. */
 void conns__drain(struct conns *conns, void (*drained)(void *arg), void *arg);
 
 /* The connection of a request which its callback has just been given. */

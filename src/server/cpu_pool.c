@@ -109,7 +109,7 @@ static struct cpu_job *unassign(struct worker *w, enum worker_state next)
 static void assign(struct worker *w, struct cpu_job *job)
 {
 	struct evbuffer *out = bufferevent_get_output(w->bev);
-	struct frame frame = { .kind = job->kind, .id = ++w->pool->last_id };
+	struct frame frame = {.kind = job->kind, .id = ++w->pool->last_id};
 	uint8_t header[FRAME_HEADER_BYTES];
 	uint64_t now = now_ns();
 
@@ -183,7 +183,7 @@ static void rest(struct worker *w)
 static void on_exited(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *w = arg;
-	siginfo_t info = { 0 };
+	siginfo_t info = {0};
 
 	(void)fd;
 	(void)what;
@@ -311,7 +311,7 @@ static void on_spawned(struct job *job)
 static void spawn(struct worker *w)
 {
 	w->state = SPAWNING;
-	w->spawn = (struct job){ .run = run_spawn, .done = on_spawned, .deadline_ns = UINT64_MAX };
+	w->spawn = (struct job){.run = run_spawn, .done = on_spawned, .deadline_ns = UINT64_MAX};
 	pool__submit(w->pool->spawner, &w->spawn); /* it has room for every worker */
 }
 
@@ -328,10 +328,10 @@ static void on_spawner(evutil_socket_t fd, short what, void *arg)
 
 static int assemble(struct cpu_pool *pool, const struct cpu_pool_options *options)
 {
-	struct pool_options spawner = { .name = "spawner",
-					.threads = 1,
-					.capacity = options->workers,
-					.nice = options->nice }; /* workers inherit it */
+	struct pool_options spawner = {.name = "spawner",
+				       .threads = 1,
+				       .capacity = options->workers,
+				       .nice = options->nice}; /* workers inherit it */
 
 	pool->spawner = pool__new(&spawner);
 	if (!pool->spawner)
@@ -379,7 +379,7 @@ static void end_worker(struct worker *w)
 	if (w->bev)
 		fail(w, -EPIPE);
 	if (w->exited) {
-		waitid(P_PID, (id_t)w->pid, &(siginfo_t){ 0 }, WEXITED);
+		waitid(P_PID, (id_t)w->pid, &(siginfo_t){0}, WEXITED);
 		bury(w);
 	}
 	event_free(w->timer);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * A bounded queue in front of a few worker processes, for work that burns CPU. Lives on the loop and
- * does all its I/O there, without blocking: one socket a worker, one frame (frame.h) each way a job.
- * A worker that crashes, hangs or talks nonsense costs that one job, and is replaced. A job that is
- * late does not cost its worker: under overload, killing would only add to the load.
+ * A bounded queue in front of a few worker processes, for work that burns CPU. Lives on the loop
+ * and does all its I/O there, without blocking: one socket a worker, one frame (frame.h) each way a
+ * job. A worker that crashes, hangs or talks nonsense costs that one job, and is replaced. A job
+ * that is late does not cost its worker: under overload, killing would only add to the load.
  *
- * Workers are started by posix_spawn() on a thread of their own: the program runs again as a worker,
- * with nothing of the server's memory or descriptors, and the loop does not wait for it.
+ * Workers are started by posix_spawn() on a thread of their own: the program runs again as a
+ * worker, with nothing of the server's memory or descriptors, and the loop does not wait for it.
  */
 #ifndef SERVER_CPU_POOL_H
 #define SERVER_CPU_POOL_H

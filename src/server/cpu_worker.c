@@ -29,7 +29,7 @@ extern char **environ;
 static int exec_worker(int socket_fd, uint32_t max_bytes, pid_t *pid)
 {
 	char bytes[16], parent[16];
-	char *argv[] = { "offload-worker", CPU_WORKER_FLAG, bytes, parent, NULL };
+	char *argv[] = {"offload-worker", CPU_WORKER_FLAG, bytes, parent, NULL};
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
 	sigset_t none;
@@ -122,7 +122,7 @@ static int write_all(int fd, const uint8_t *buf, size_t len)
 
 static int reply(int fd, uint64_t id, enum frame_kind kind, const uint8_t *data, size_t bytes)
 {
-	struct frame frame = { .kind = kind, .id = id, .bytes = (uint32_t)bytes };
+	struct frame frame = {.kind = kind, .id = id, .bytes = (uint32_t)bytes};
 	uint8_t header[FRAME_HEADER_BYTES];
 	int err;
 
@@ -183,7 +183,7 @@ int cpu_worker__main(int argc, char **argv)
 	if (argc != 4)
 		return 2;
 	prctl(PR_SET_NAME, "offload-worker");
-	/* The server drains on these, and wants its workers meanwhile; it ends them by their socket. */
+	/* The server drains on these, and needs its workers meanwhile. */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
 	/* A hung worker must not outlive a killed server. */

@@ -64,8 +64,8 @@ static void *releaser_main(void *arg)
 	pthread_mutex_lock(&db->lock);
 	while (!db->stopping) {
 		uint64_t next_ns = release_due(db);
-		struct timespec at = { .tv_sec = (time_t)(next_ns / NS_PER_S),
-				       .tv_nsec = (long)(next_ns % NS_PER_S) };
+		struct timespec at = {.tv_sec = (time_t)(next_ns / NS_PER_S),
+				      .tv_nsec = (long)(next_ns % NS_PER_S)};
 
 		if (next_ns == UINT64_MAX)
 			pthread_cond_wait(&db->changed, &db->lock);
@@ -95,7 +95,7 @@ static void close_slot(struct slot *slot)
 	sqlite3_close(slot->writer);
 	if (slot->path[0])
 		unlink(slot->path);
-	*slot = (struct slot){ 0 };
+	*slot = (struct slot){0};
 }
 
 /* On the slot's own thread, at its first query. */

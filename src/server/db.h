@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * A database under a held lock: each query finds its table locked by another writer, as a report or a
- * migration would lock it, and SQLite's own busy handler waits until that lock goes.
+ * A database under a held lock: each query finds its table locked by another writer, as a report or
+ * a migration would lock it, and SQLite's own busy handler waits until that lock goes.
  *
- * A thread takes a slot of its own (a file, a reader, a writer), so that queries of different threads
- * do not wait for each other; the lock is released by one more thread, on time.
+ * A thread takes a slot of its own (a file, a reader, a writer), so that queries of different
+ * threads do not wait for each other; the lock is released by one more thread, on time.
  */
 #ifndef SERVER_DB_H
 #define SERVER_DB_H

@@ -38,7 +38,7 @@ int encode_deflate(const uint8_t *in, size_t in_bytes, const atomic_int *cancell
 {
 	size_t room = encode_bound(in_bytes);
 	uint8_t *buf = malloc(room);
-	z_stream z = { 0 };
+	z_stream z = {0};
 	int err = -ENOMEM;
 
 	if (!buf || deflateInit(&z, Z_DEFAULT_COMPRESSION) != Z_OK)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* The CPU work: zlib compression. Called on the loop (inline), on a thread, or in a worker process. */
+/* The CPU work: zlib compression, on the loop (inline), on a thread, or in a worker process. */
 #ifndef SERVER_ENCODE_H
 #define SERVER_ENCODE_H
 

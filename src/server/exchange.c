@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Who may end an exchange: its work (finish), its deadline, its client's leaving. The first one there
- * takes `req`; memory goes when nothing refers to it any more, which for a job on a thread may be
- * later. So an answer is sent once, and a late result is dropped.
+ * Who may end an exchange: its work (finish), its deadline, its client's leaving. The first one
+ * there takes `req`; memory goes when nothing refers to it any more, which for a job on a thread
+ * may be later. So an answer is sent once, and a late result is dropped.
  */
 #include "server/exchange.h"
 
@@ -62,8 +62,8 @@ static void send_error(struct app *app, enum route_id route, struct evhttp_reque
 void request__answer(const struct binding *binding, struct evhttp_request *req, int status,
 		     const char *type)
 {
-	send_answer(binding->app, binding->route->id, req, conns__of(binding->app->conns, req), status,
-		    type);
+	send_answer(binding->app, binding->route->id, req, conns__of(binding->app->conns, req),
+		    status, type);
 }
 
 static int method_error(const struct route *route, struct evhttp_request *req)
@@ -296,7 +296,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct exchange *x = arg;
 	uint64_t now = now_ns();
-	struct timeval rest = { 0 };
+	struct timeval rest = {0};
 
 	(void)fd;
 	(void)what;

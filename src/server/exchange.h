@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * One request and its answer: from the handler's first look at it, through a pool and back, to the
- * bytes that leave; whatever happens meanwhile to the client, the deadline or the pool. On the loop,
- * save for the work itself.
+ * bytes that leave; whatever happens meanwhile to the client, the deadline or the pool. On the
+ * loop, save for the work itself.
  */
 #ifndef SERVER_EXCHANGE_H
 #define SERVER_EXCHANGE_H

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * What the loop and a worker process say to each other over a socket: a header of fixed size, then
- * `bytes` of payload. The header carries its own CRC, so that a peer which lost step, or is not what
- * it should be, is found out at the next header and before its length is believed.
+ * `bytes` of payload. The header carries its own CRC, so that a peer which lost step, or is not
+ * what it should be, is found out at the next header and before its length is believed.
  *
- *   0 magic u32 | 4 kind u32 | 8 id u64 | 16 bytes u32 | 20 crc u32 of the 20 before     (little-endian)
+ *   0 magic u32 | 4 kind u32 | 8 id u64 | 16 bytes u32 | 20 crc u32 of the 20 before
+ * (little-endian)
  */
 #ifndef SERVER_FRAME_H
 #define SERVER_FRAME_H
@@ -32,8 +33,8 @@ struct frame {
 void frame__encode(const struct frame *frame, uint8_t out[FRAME_HEADER_BYTES]);
 
 /*
- * Bytes consumed (FRAME_HEADER_BYTES), -EAGAIN when `len` is too short for a header, -EINVAL when it
- * is none, -EMSGSIZE when its payload would exceed `max_bytes`. Does not look at the payload.
+ * Bytes consumed (FRAME_HEADER_BYTES), -EAGAIN when `len` is too short for a header, -EINVAL when
+ * it is none, -EMSGSIZE when its payload would exceed `max_bytes`. Does not look at the payload.
  */
 ssize_t frame__decode(const uint8_t *data, size_t len, uint32_t max_bytes, struct frame *frame);
 

@@ -18,7 +18,7 @@ static void keep(struct head *head, const char *data, size_t len)
 	head->kept[head->line_bytes + len] = '\0';
 }
 
-/* Only to refuse early what is too large: the parser proper checks what the number must look like. */
+/* Only to refuse early what is too large: evhttp and http.c check what the number looks like. */
 static void read_length(struct head *head)
 {
 	static const char name[] = "content-length:";

@@ -6,9 +6,9 @@
 struct evhttp_request;
 
 /*
- * Looks at the head of a whole request: how its body was framed, its Host, its version, the bytes of
- * its names and target. 0, or the status to refuse it with; then the connection must be closed, as
- * where the next request begins cannot be trusted.
+ * Looks at the head of a whole request: how its body was framed, its Host, its version, the bytes
+ * of its names and target. 0, or the status to refuse it with; then the connection must be closed,
+ * as where the next request begins cannot be trusted.
  */
 int http__check(const struct evhttp_request *req);
 

@@ -15,7 +15,11 @@
 #include "server/histogram.h"
 
 enum job_state { JOB_IDLE, JOB_QUEUED, JOB_RUNNING, JOB_FINISHED };
-enum job_cancel { JOB_WANTED, JOB_ABANDONED /* the client has gone */, JOB_LATE /* its deadline */ };
+enum job_cancel {
+	JOB_WANTED,
+	JOB_ABANDONED, /* the client has gone */
+	JOB_LATE,      /* its deadline has passed */
+};
 
 struct job {
 	void (*run)(struct job *job);  /* on a pool's thread; it may block */
@@ -24,16 +28,16 @@ struct job {
 
 	/* From here on the pool's own; read it in run() and done(). */
 	uint64_t queued_ns, started_ns, finished_ns;
-	unsigned int thread;   /* which of the pool's threads runs it, from 0 */
-	bool expired;          /* its deadline passed in the queue: run() was not called */
-	atomic_int cancelled;  /* enum job_cancel; once not 0, run() may give up early */
+	unsigned int thread;  /* which of the pool's threads runs it, from 0 */
+	bool expired;         /* its deadline passed in the queue: run() was not called */
+	atomic_int cancelled; /* enum job_cancel; once not 0, run() may give up early */
 	enum job_state state;
 	TAILQ_ENTRY(job) link;
 };
 
 TAILQ_HEAD(job_list, job);
 
-#define job_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define job_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 /* What a pool has seen; owned and updated by the loop's thread. */
 struct job_stats {

@@ -31,7 +31,7 @@ int listen_at(struct endpoint *endpoint)
 	if (fd < 0)
 		return -errno;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	/* Accepted sockets inherit it. An answer is one write, or large: waiting for more never pays. */
+	/* Accepted sockets inherit it. An answer is one write: waiting for more never pays. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	if (bind(fd, (struct sockaddr *)&endpoint->addr, endpoint->addr_len) ||
 	    listen(fd, BACKLOG) ||

@@ -5,7 +5,7 @@
 
 #include "server/client.h"
 
-/* A non-blocking socket that listens at the endpoint, or -errno. Sets the endpoint's actual port. */
+/* A non-blocking socket that listens at the endpoint, or -errno. Sets the actual port in it. */
 int listen_at(struct endpoint *endpoint);
 
 #endif

@@ -10,9 +10,11 @@
 const char *route_name(enum route_id id)
 {
 	static const char *const names[NR_ROUTES] = {
-		[ROUTE_FAST] = "fast",	       [ROUTE_EXTERNAL] = "external", [ROUTE_DB] = "db",
-		[ROUTE_SLEEP] = "sleep",       [ROUTE_FILE] = "file",	      [ROUTE_ENCODE] = "encode",
-		[ROUTE_METRICS] = "metrics",   [ROUTE_HEALTHZ] = "healthz",   [ROUTE_NONE] = "none",
+		[ROUTE_FAST] = "fast",       [ROUTE_EXTERNAL] = "external",
+		[ROUTE_DB] = "db",           [ROUTE_SLEEP] = "sleep",
+		[ROUTE_FILE] = "file",       [ROUTE_ENCODE] = "encode",
+		[ROUTE_METRICS] = "metrics", [ROUTE_HEALTHZ] = "healthz",
+		[ROUTE_NONE] = "none",
 	};
 
 	return names[id];
@@ -29,7 +31,7 @@ struct view {
 
 static struct view view_threads(const char *name, struct pool *pool)
 {
-	struct view view = { .name = name, .stats = pool__stats(pool) };
+	struct view view = {.name = name, .stats = pool__stats(pool)};
 
 	pool__depth(pool, &view.queued, &view.running);
 	return view;
@@ -37,7 +39,7 @@ static struct view view_threads(const char *name, struct pool *pool)
 
 static struct view view_workers(const char *name, const struct cpu_pool *pool)
 {
-	struct view view = { .name = name, .stats = cpu_pool__stats(pool) };
+	struct view view = {.name = name, .stats = cpu_pool__stats(pool)};
 
 	cpu_pool__depth(pool, &view.queued, &view.running);
 	return view;
@@ -84,7 +86,8 @@ static void render_requests(const struct app *app, struct evbuffer *out)
 
 			if (n)
 				evbuffer_add_printf(
-					out, "offload_requests_total{route=\"%s\",code=\"%u\"} %llu\n",
+					out,
+					"offload_requests_total{route=\"%s\",code=\"%u\"} %llu\n",
 					route_name(route), status, (unsigned long long)n);
 		}
 	}
@@ -102,7 +105,8 @@ static void render_connections(const struct app *app, struct evbuffer *out)
 	head(out, "connections_refused_total", "counter", "Connections over the limit.");
 	evbuffer_add_printf(out, "offload_connections_refused_total %llu\n",
 			    (unsigned long long)c->refused);
-	head(out, "requests_rejected_total", "counter", "Requests too slow or too long to be read.");
+	head(out, "requests_rejected_total", "counter",
+	     "Requests too slow or too long to be read.");
 	evbuffer_add_printf(out, "offload_requests_rejected_total %llu\n",
 			    (unsigned long long)c->rejected);
 	head(out, "clients_gone_total", "counter", "Clients that left before their answer.");
@@ -133,17 +137,16 @@ static void render_jobs(struct evbuffer *out, const struct view *views)
 		const struct {
 			const char *name;
 			uint64_t n;
-		} ends[] = { { "done", s->done },
-			     { "failed", s->failed },
-			     { "expired", s->expired },
-			     { "cancelled", s->cancelled },
-			     { "rejected", s->rejected } };
+		} ends[] = {{"done", s->done},
+			    {"failed", s->failed},
+			    {"expired", s->expired},
+			    {"cancelled", s->cancelled},
+			    {"rejected", s->rejected}};
 
 		for (unsigned int k = 0; k < sizeof(ends) / sizeof(ends[0]); k++)
-			evbuffer_add_printf(out,
-					    "offload_jobs_total{pool=\"%s\",result=\"%s\"} %llu\n",
-					    views[i].name, ends[k].name,
-					    (unsigned long long)ends[k].n);
+			evbuffer_add_printf(
+				out, "offload_jobs_total{pool=\"%s\",result=\"%s\"} %llu\n",
+				views[i].name, ends[k].name, (unsigned long long)ends[k].n);
 	}
 	head(out, "job_wait_seconds", "histogram", "From submission to start.");
 	for (unsigned int i = 0; i < NR_POOLS; i++)

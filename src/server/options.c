@@ -22,7 +22,7 @@ static const char usage[] =
 	"\n"
 	"  --listen ADDR:PORT          where to serve (127.0.0.1:8080; port 0: any free one)\n"
 	"  --mode inline|offload       do blocking work in the loop, or in the pools (offload)\n"
-	"  --offload LIST              only these in the pools: external,db,sleep,file,encode,auth\n"
+	"  --offload LIST              these alone: external,db,sleep,file,encode,auth\n"
 	"  --middleware auth           a blocking check before every route\n"
 	"  --upstream HOST:PORT        what /external calls (a slow service of its own)\n"
 	"  --cpu-pool processes|threads  where /encode computes when offloaded (processes)\n"
@@ -40,7 +40,8 @@ static const char usage[] =
 	"  -h, --help   -V, --version\n"
 	"\n"
 	"Routes: /fast /external?ms=50 /db?ms=50 /sleep?ms=50 /file?kb=1024 POST /encode /metrics\n"
-	"/healthz; each takes ?mode=inline or ?mode=offload. TIME has a unit (us, ms, s), SIZE may (K, M).\n";
+	"/healthz; each takes ?mode=inline or ?mode=offload. TIME has a unit: us, ms, s; SIZE may: "
+	"K, M.\n";
 
 enum flag {
 	FLAG_LISTEN = 256,
@@ -63,26 +64,26 @@ enum flag {
 };
 
 static const struct option flags[] = {
-	{ "listen", required_argument, NULL, FLAG_LISTEN },
-	{ "mode", required_argument, NULL, FLAG_MODE },
-	{ "offload", required_argument, NULL, FLAG_OFFLOAD },
-	{ "middleware", required_argument, NULL, FLAG_MIDDLEWARE },
-	{ "upstream", required_argument, NULL, FLAG_UPSTREAM },
-	{ "cpu-pool", required_argument, NULL, FLAG_CPU_POOL },
-	{ "io-threads", required_argument, NULL, FLAG_IO_THREADS },
-	{ "disk-threads", required_argument, NULL, FLAG_DISK_THREADS },
-	{ "cpu-workers", required_argument, NULL, FLAG_CPU_WORKERS },
-	{ "queue", required_argument, NULL, FLAG_QUEUE },
-	{ "deadline", required_argument, NULL, FLAG_DEADLINE },
-	{ "max-connections", required_argument, NULL, FLAG_MAX_CONNECTIONS },
-	{ "max-body", required_argument, NULL, FLAG_MAX_BODY },
-	{ "request-timeout", required_argument, NULL, FLAG_REQUEST_TIMEOUT },
-	{ "idle-timeout", required_argument, NULL, FLAG_IDLE_TIMEOUT },
-	{ "drain-timeout", required_argument, NULL, FLAG_DRAIN_TIMEOUT },
-	{ "data-dir", required_argument, NULL, FLAG_DATA_DIR },
-	{ "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, 'V' },
-	{ NULL, 0, NULL, 0 },
+	{"listen", required_argument, NULL, FLAG_LISTEN},
+	{"mode", required_argument, NULL, FLAG_MODE},
+	{"offload", required_argument, NULL, FLAG_OFFLOAD},
+	{"middleware", required_argument, NULL, FLAG_MIDDLEWARE},
+	{"upstream", required_argument, NULL, FLAG_UPSTREAM},
+	{"cpu-pool", required_argument, NULL, FLAG_CPU_POOL},
+	{"io-threads", required_argument, NULL, FLAG_IO_THREADS},
+	{"disk-threads", required_argument, NULL, FLAG_DISK_THREADS},
+	{"cpu-workers", required_argument, NULL, FLAG_CPU_WORKERS},
+	{"queue", required_argument, NULL, FLAG_QUEUE},
+	{"deadline", required_argument, NULL, FLAG_DEADLINE},
+	{"max-connections", required_argument, NULL, FLAG_MAX_CONNECTIONS},
+	{"max-body", required_argument, NULL, FLAG_MAX_BODY},
+	{"request-timeout", required_argument, NULL, FLAG_REQUEST_TIMEOUT},
+	{"idle-timeout", required_argument, NULL, FLAG_IDLE_TIMEOUT},
+	{"drain-timeout", required_argument, NULL, FLAG_DRAIN_TIMEOUT},
+	{"data-dir", required_argument, NULL, FLAG_DATA_DIR},
+	{"help", no_argument, NULL, 'h'},
+	{"version", no_argument, NULL, 'V'},
+	{NULL, 0, NULL, 0},
 };
 
 /* All value parsers: 0, or -EINVAL for text that is no such value. */
@@ -123,7 +124,7 @@ static int parse_time(const char *text, uint64_t *out_ns)
 	static const struct {
 		const char *name;
 		uint64_t ns;
-	} units[] = { { "us", 1000 }, { "ms", NS_PER_MS }, { "s", NS_PER_S } };
+	} units[] = {{"us", 1000}, {"ms", NS_PER_MS}, {"s", NS_PER_S}};
 	char *end;
 	unsigned long long v;
 
@@ -151,8 +152,8 @@ static int parse_choice(const char *text, const char *no, const char *yes, bool 
 static int parse_work(const char *text, unsigned int *out)
 {
 	static const char *const names[NR_WORK_KINDS] = {
-		[WORK_EXTERNAL] = "external", [WORK_DB] = "db",	        [WORK_SLEEP] = "sleep",
-		[WORK_FILE] = "file",	      [WORK_ENCODE] = "encode", [WORK_AUTH] = "auth",
+		[WORK_EXTERNAL] = "external", [WORK_DB] = "db",         [WORK_SLEEP] = "sleep",
+		[WORK_FILE] = "file",         [WORK_ENCODE] = "encode", [WORK_AUTH] = "auth",
 	};
 
 	*out = 0;
@@ -160,7 +161,8 @@ static int parse_work(const char *text, unsigned int *out)
 		unsigned int i = 0;
 
 		len = strcspn(text, ",");
-		while (i < NR_WORK_KINDS && (strlen(names[i]) != len || memcmp(text, names[i], len)))
+		while (i < NR_WORK_KINDS &&
+		       (strlen(names[i]) != len || memcmp(text, names[i], len)))
 			i++;
 		if (i == NR_WORK_KINDS)
 			return -EINVAL;
@@ -172,7 +174,7 @@ static int parse_work(const char *text, unsigned int *out)
 /* HOST:PORT or [V6]:PORT. -EINVAL; -ENOENT when the host does not resolve. */
 static int parse_endpoint(const char *text, struct endpoint *out)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *found = NULL;
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
 	const char *colon = strrchr(text, ':');
 	unsigned int port;
 	char host[100];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * Two lists under one mutex: `waiting`, bounded, and `finished`. Threads move jobs from the one to
- * the other; the loop alone adds to the first and takes from the second. The eventfd is written once
- * for each time `finished` becomes non-empty, not once a job, so a burst costs one wake-up.
+ * the other; the loop alone adds to the first and takes from the second. The eventfd is written
+ * once for each time `finished` becomes non-empty, not once a job, so a burst costs one wake-up.
  */
 #include "server/pool.h"
 

@@ -36,8 +36,8 @@ void pool__free(struct pool *pool);
 int pool__submit(struct pool *pool, struct job *job);
 
 /*
- * Nobody waits for the job any more. true: it had not started, is the caller's again, and done() will not be called.
- * false: it runs or has run; `cancelled` is set, and done() comes as usual.
+ * Nobody waits for the job any more. true: it had not started, is the caller's again, and done()
+ * will not be called. false: it runs or has run; `cancelled` is set, and done() comes as usual.
  */
 bool pool__cancel(struct pool *pool, struct job *job, enum job_cancel why);
 

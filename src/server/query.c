@@ -26,9 +26,12 @@ static int decode(const char *in, size_t len, char out[VALUE_MAX + 1])
 		char c = in[i];
 
 		if (c == '%') {
-			if (len - i < 3 || hex(in[i + 1]) < 0 || hex(in[i + 2]) < 0)
+			int high = len - i < 3 ? -1 : hex(in[i + 1]);
+			int low = len - i < 3 ? -1 : hex(in[i + 2]);
+
+			if (high < 0 || low < 0)
 				return -EINVAL;
-			c = (char)(hex(in[i + 1]) << 4 | hex(in[i + 2]));
+			c = (char)(high << 4 | low);
 			i += 2;
 		}
 		if (n == VALUE_MAX || c == '\0')

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * One handler a route, and each handler shows the bug beside its fix: the same work, called here and
- * now on the loop, or handed over. The work is a function of its own (do_x), the same for both, so the
- * answers are the same bytes.
+ * One handler a route, and each handler shows the bug beside its fix: the same work, called here
+ * and now on the loop, or handed over. The work is a function of its own (do_x), the same for both,
+ * so the answers are the same bytes.
  *
- * evhttp calls the handlers directly: in a trace the handler is the frame which the loop dispatched.
+ * evhttp calls the handlers directly: in a trace the handler is the frame which the loop
+ * dispatched.
  */
 #include "server/routes.h"
 
@@ -153,7 +154,7 @@ static void finish_sleep(struct exchange *x)
 
 static void sleep_ms(uint32_t ms)
 {
-	struct timespec left = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
+	struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
 
 	while (nanosleep(&left, &left) && errno == EINTR)
 		;
@@ -294,15 +295,15 @@ static void middleware_auth(struct evhttp_request *req, void *binding)
 /* --- the table ------------------------------------------------------------------------------- */
 
 static const struct route table[] = {
-	{ ROUTE_FAST, 0, GET_AND_HEAD, { 0 }, handle_fast, "/fast" },
-	{ ROUTE_EXTERNAL, WORK_EXTERNAL, GET_AND_HEAD, { .ms = 50 }, handle_external, "/external" },
-	{ ROUTE_DB, WORK_DB, GET_AND_HEAD, { .ms = 50 }, handle_db, "/db" },
-	{ ROUTE_SLEEP, WORK_SLEEP, GET_AND_HEAD, { .ms = 50 }, handle_sleep, "/sleep" },
-	{ ROUTE_FILE, WORK_FILE, GET_AND_HEAD, { .kb = 1024 }, handle_file, "/file" },
-	{ ROUTE_ENCODE, WORK_ENCODE, EVHTTP_REQ_POST, { 0 }, handle_encode, "/encode" },
-	{ ROUTE_METRICS, 0, GET_AND_HEAD, { 0 }, handle_metrics, "/metrics" },
-	{ ROUTE_HEALTHZ, 0, GET_AND_HEAD, { 0 }, handle_healthz, "/healthz" },
-	{ ROUTE_NONE, 0, ~0u, { 0 }, handle_none, NULL },
+	{ROUTE_FAST, 0, GET_AND_HEAD, {0}, handle_fast, "/fast"},
+	{ROUTE_EXTERNAL, WORK_EXTERNAL, GET_AND_HEAD, {.ms = 50}, handle_external, "/external"},
+	{ROUTE_DB, WORK_DB, GET_AND_HEAD, {.ms = 50}, handle_db, "/db"},
+	{ROUTE_SLEEP, WORK_SLEEP, GET_AND_HEAD, {.ms = 50}, handle_sleep, "/sleep"},
+	{ROUTE_FILE, WORK_FILE, GET_AND_HEAD, {.kb = 1024}, handle_file, "/file"},
+	{ROUTE_ENCODE, WORK_ENCODE, EVHTTP_REQ_POST, {0}, handle_encode, "/encode"},
+	{ROUTE_METRICS, 0, GET_AND_HEAD, {0}, handle_metrics, "/metrics"},
+	{ROUTE_HEALTHZ, 0, GET_AND_HEAD, {0}, handle_healthz, "/healthz"},
+	{ROUTE_NONE, 0, ~0u, {0}, handle_none, NULL},
 };
 
 #define NR_TABLE (sizeof(table) / sizeof(table[0]))

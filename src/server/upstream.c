@@ -37,7 +37,7 @@ struct upstream {
 	bool running;
 	pthread_t thread;
 	struct endpoint endpoint;
-	LIST_HEAD(, pending) pending;
+	LIST_HEAD(pending_list, pending) pending;
 };
 
 static void drop(struct pending *p)
@@ -63,12 +63,14 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	drop(p);
 }
 
-/* The client is blocking and reads to the end: it cannot go before the answer, save by its deadline,
- * and then evhttp drops the answer, as nobody watches the connection meanwhile. */
+/*
+ * The client is blocking and reads to the end: it cannot go before the answer, save by its
+ * deadline, and then evhttp drops the answer, as nobody watches the connection meanwhile.
+ */
 static void hold(struct upstream *upstream, struct evhttp_request *req, int status)
 {
 	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(req);
-	struct query query = { .ms = 50 };
+	struct query query = {.ms = 50};
 	struct pending *p = NULL;
 	struct timeval delay;
 

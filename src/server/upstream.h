@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * The slow service that /external and the auth middleware call, embedded so that nothing else is
- * needed: a loop of its own on a thread of its own, on a free port of loopback. It is slow by timers
- * and holds any number of requests at once.
+ * needed: a loop of its own on a thread of its own, on a free port of loopback. It is slow by
+ * timers and holds any number of requests at once.
  *
  *   GET /slow?ms=N     answers 200 after N ms
  *   GET /auth?ms=N     the same, for "who is this?"

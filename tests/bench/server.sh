@@ -1,51 +1,29 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# tests/bench/server.sh [routes|fast|bare|connections]...: what offload-server's pools are worth. All without arguments.
+# tests/bench/server.sh [routes|fast|bare|connections]...: what offload-server's pools are worth.
+# All of it without arguments.
 #   routes       each route inline and offloaded, at concurrency 1 and 50, side by side
 #   fast         /fast beside a load on each slow route, offloaded: p99 must stay below 5 ms
 #   bare         /fast against the least evhttp server with the same answer: at least 90 % of it
 #   connections  10,000 kept-alive connections: within 300 MB
 # BENCH_SECONDS (3) is the length of one run. Exits 1 when a bound is missed, 77 without hey or wrk.
-set -u
-cd "$(dirname "$0")/../.." || exit 1
-export PATH=$PWD/build:$PATH
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/../e2e/lib.sh"
 seconds=${BENCH_SECONDS:-3}
-for tool in hey wrk; do
-	command -v $tool >/dev/null || { echo "needs $tool (make deps)"; exit 77; }
-done
-work=$(mktemp -d)
-pids=()
+need hey wrk
 missed=0
 
-cleanup() {
-	[ ${#pids[@]} = 0 ] || kill "${pids[@]}" 2>/dev/null
-	wait
-	rm -rf "$work"
-}
-trap cleanup EXIT
-
-start() { # start FLAG...: a server on a free port; sets $pid and $url
-	offload-server --listen 127.0.0.1:0 "$@" 2>"$work/log" &
-	pid=$!
-	pids+=("$pid")
-	while ! url=$(grep -om1 'http://[0-9.:]*' "$work/log"); do
-		kill -0 "$pid" || exit 1
-		sleep 0.05
-	done
+server() { # server FLAG...: one on a free port; sets $pid and $url
+	start server offload-server --listen 127.0.0.1:0 "$@"
+	wait_for 10 grep -q listening "$T/server.err" || fail "no server" "$T/server.err"
+	url=$(grep -o 'http://[0-9.:]*' "$T/server.err")
 }
 
-stop() { # stop PID
-	kill "$1"
-	wait "$1"
-	pids=("${pids[@]/$1/}")
-	read -ra pids <<<"${pids[*]}"
-}
-
-head -c 100000 /bin/bash >"$work/body"
+head -c 100000 /bin/bash >"$T/body"
 # The arguments of hey for a route.
 request() { # request URL ROUTE
 	case $2 in
-	/encode) echo -m POST -D "$work/body" "$1$2" ;;
+	/encode) echo -m POST -D "$T/body" "$1$2" ;;
 	*) echo "$1$2" ;;
 	esac
 }
@@ -64,9 +42,9 @@ slow_routes="/external?ms=20 /db?ms=20 /sleep?ms=20 /file?kb=1024 /encode"
 
 bench_routes() {
 	local inline offload inline_url offload_url inline_pid offload_pid
-	start --mode inline
+	server --mode inline
 	inline_url=$url inline_pid=$pid
-	start --mode offload
+	server --mode offload
 	offload_url=$url offload_pid=$pid
 	printf '%-16s %4s | %8s %8s %8s %8s | %8s %8s %8s %8s\n' route conc \
 		p50 p95 p99 req/s p50 p95 p99 req/s
@@ -88,7 +66,7 @@ bench_routes() {
 
 bench_fast() {
 	local beside p99
-	start --mode offload
+	server --mode offload
 	printf '/fast at 200/s beside 50 clients of %-16s %8s %8s %8s\n' '' p50 p95 p99
 	for route in $slow_routes; do
 		# shellcheck disable=SC2046
@@ -105,18 +83,17 @@ bench_fast() {
 
 bench_bare() {
 	local port=18971 bare_pid ratio
-	make -s build/bench/server_bare || exit 1
-	build/bench/server_bare $port &
-	bare_pid=$!
-	pids+=("$bare_pid")
-	start --mode offload
+	make -s -C "$ROOT" build/bench/server_bare || exit 1
+	start bare "$ROOT/build/bench/server_bare" $port
+	bare_pid=$pid
+	server --mode offload
 	rate() { wrk -t1 -c50 -d"${seconds}s" "$1/fast" | awk '/Requests\/sec/ { print $2 }'; }
 	rate "$url" >/dev/null # warm
 	for _ in 1 2 3 4 5; do # in pairs, so that a change of the machine's mood meets both
 		echo "$(rate "http://127.0.0.1:$port") $(rate "$url")"
-	done >"$work/pairs"
-	awk '{ printf "bare %d/s, offload-server %d/s: %.0f %%\n", $1, $2, 100 * $2 / $1 }' "$work/pairs"
-	ratio=$(awk '{ print 100 * $2 / $1 }' "$work/pairs" | sort -n | sed -n 3p)
+	done >"$T/pairs"
+	awk '{ printf "bare %d/s, offload-server %d/s: %.0f %%\n", $1, $2, 100 * $2 / $1 }' "$T/pairs"
+	ratio=$(awk '{ print 100 * $2 / $1 }' "$T/pairs" | sort -n | sed -n 3p)
 	printf 'median of the pairs: %.0f %%\n' "$ratio"
 	awk -v r="$ratio" 'BEGIN { exit !(r < 90) }' && { echo "  missed: 90 %"; missed=1; }
 	stop "$pid"
@@ -125,8 +102,8 @@ bench_bare() {
 
 bench_connections() {
 	local rss_mb
-	start --mode offload
-	"${PYTHON3:-/usr/bin/python3}" - "${url##*:}" "$pid" >"$work/rss" <<-'PYTHON' || { missed=1; return; }
+	server --mode offload
+	"$PYTHON3" - "${url##*:}" "$pid" >"$T/rss" <<-'PYTHON' || { missed=1; return; }
 		import resource, socket, sys
 		port, pid = map(int, sys.argv[1:])
 		resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
@@ -143,7 +120,7 @@ bench_connections() {
 		with open(f"/proc/{pid}/status") as status:
 		    print(next(int(line.split()[1]) for line in status if line.startswith("VmRSS")) // 1024)
 	PYTHON
-	rss_mb=$(cat "$work/rss")
+	rss_mb=$(cat "$T/rss")
 	echo "10,000 kept-alive connections: $rss_mb MB"
 	[ "$rss_mb" -le 300 ] || { echo "  missed: 300 MB"; missed=1; }
 	stop "$pid"
@@ -151,6 +128,12 @@ bench_connections() {
 
 [ $# -gt 0 ] || set -- routes fast bare connections
 for part; do
-	"bench_$part"
+	case $part in
+	routes) bench_routes ;;
+	fast) bench_fast ;;
+	bare) bench_bare ;;
+	connections) bench_connections ;;
+	*) echo "no such part: $part (see the head of this script)" && exit 2 ;;
+	esac
 done
 exit $missed

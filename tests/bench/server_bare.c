@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* The least evhttp server that answers what /fast of offload-server does: what its extras are measured
- * against. Usage: server_bare PORT */
+/*
+ * The least evhttp server that answers what /fast of offload-server does: what its extras are
+ * measured against. Usage: server_bare PORT
+ */
 #include <event2/buffer.h>
 #include <event2/event.h>
 #include <event2/http.h>

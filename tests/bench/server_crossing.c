@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * What it costs to cross into a process and back: payloads of several sizes are echoed by a worker of
- * the CPU pool, one after another, and compressed, for comparison, right here. Prints microseconds.
+ * What it costs to cross into a process and back: payloads of several sizes are echoed by a worker
+ * of the CPU pool, one after another, and compressed, for comparison, right here. Prints
+ * microseconds.
  */
 #include <event2/buffer.h>
 #include <event2/event.h>
@@ -101,13 +102,13 @@ static void measure(struct bench *b, const uint8_t *data, size_t bytes)
 	if (!encode_deflate(data, bytes, NULL, &out, &out_bytes))
 		free(out);
 	encode_us = (double)(now_ns() - begin) / 1e3;
-	printf("%10zu %14.0f %14.0f %14.0f\n", bytes, median_us(wall, ROUNDS), median_us(cpu, ROUNDS),
-	       encode_us);
+	printf("%10zu %14.0f %14.0f %14.0f\n", bytes, median_us(wall, ROUNDS),
+	       median_us(cpu, ROUNDS), encode_us);
 }
 
 static void measure_threads(struct bench *b)
 {
-	struct pool_options options = { .name = "bench", .threads = 1, .capacity = 1 };
+	struct pool_options options = {.name = "bench", .threads = 1, .capacity = 1};
 	uint64_t wall[ROUNDS];
 	struct event *event;
 
@@ -117,8 +118,8 @@ static void measure_threads(struct bench *b)
 	for (int i = 0; i < ROUNDS; i++) {
 		uint64_t begin = now_ns();
 
-		b->thread_job = (struct job){ .run = run_nothing, .done = run_nothing,
-					      .deadline_ns = UINT64_MAX };
+		b->thread_job = (struct job){
+			.run = run_nothing, .done = run_nothing, .deadline_ns = UINT64_MAX};
 		pool__submit(b->threads, &b->thread_job);
 		event_base_dispatch(b->base);
 		wall[i] = now_ns() - begin;
@@ -130,9 +131,9 @@ static void measure_threads(struct bench *b)
 
 int main(int argc, char **argv)
 {
-	struct cpu_pool_options options = { .workers = 1, .capacity = 1, .max_bytes = MAX_BYTES,
-					    .max_run_ns = 60 * NS_PER_S };
-	struct bench b = { 0 };
+	struct cpu_pool_options options = {
+		.workers = 1, .capacity = 1, .max_bytes = MAX_BYTES, .max_run_ns = 60 * NS_PER_S};
+	struct bench b = {0};
 	uint8_t *data;
 
 	/* The pool starts the running program as its worker, and that is this one. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Bytes from a client, through evhttp, the connection limits and the query parser, as the server puts
- * them together; on a real socket. The first byte says where the input is cut into two packets and
- * whether the client then shuts its side down. Afterwards no connection may be left.
+ * Bytes from a client, through evhttp, the connection limits and the query parser, as the server
+ * puts them together; on a real socket. The first byte says where the input is cut into two packets
+ * and whether the client then shuts its side down. Afterwards no connection may be left.
  */
 #include <event2/event.h>
 #include <event2/http.h>
@@ -30,12 +30,13 @@ static struct {
 static void on_request(struct evhttp_request *req, void *arg)
 {
 	struct conn *conn = conns__of(server.conns, req);
-	struct query query = { .ms = 50 };
+	struct query query = {.ms = 50};
 	int status = http__check(req);
 
 	(void)arg;
 	conn__begin(conn);
-	if (!status && query__parse(evhttp_uri_get_query(evhttp_request_get_evhttp_uri(req)), &query))
+	if (!status &&
+	    query__parse(evhttp_uri_get_query(evhttp_request_get_evhttp_uri(req)), &query))
 		status = 400;
 	if (query.ms > QUERY_MS_MAX || query.kb > QUERY_KB_MAX)
 		abort();
@@ -46,9 +47,13 @@ static void on_request(struct evhttp_request *req, void *arg)
 
 static void start(void)
 {
-	struct conn_limits limits = { .max = 10, .max_fds = 1024, .line_bytes = 256,
-				      .head_bytes = 1024, .body_bytes = 2048,
-				      .request_ns = NS_PER_S, .idle_ns = NS_PER_S };
+	struct conn_limits limits = {.max = 10,
+				     .max_fds = 1024,
+				     .line_bytes = 256,
+				     .head_bytes = 1024,
+				     .body_bytes = 2048,
+				     .request_ns = NS_PER_S,
+				     .idle_ns = NS_PER_S};
 	struct sockaddr_in *in = (struct sockaddr_in *)&server.at.addr;
 	struct evconnlistener *listener;
 	struct event_config *config = event_config_new();
@@ -77,7 +82,7 @@ static void turn(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct linger reset = { .l_onoff = 1 };
+	struct linger reset = {.l_onoff = 1};
 	size_t cut;
 	int fd;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * The pool's protocol, as a worker reads it. Two inputs in three have their headers' magic and CRC put
- * right first, as chance would not find them. Every reply must be a good frame.
+ * The pool's protocol, as a worker reads it. Two inputs in three have their headers' magic and CRC
+ * put right first, as chance would not find them. Every reply must be a good frame.
  */
 #include <endian.h>
 #include <stdlib.h>
@@ -31,9 +31,8 @@ static void mend_headers(uint8_t *data, size_t size)
 {
 	while (size >= FRAME_HEADER_BYTES) {
 		uint32_t bytes = le32(data + 16) % (2 * MAX_BYTES);
-		struct frame frame = { .kind = data[4] % FRAME_KIND_END,
-				       .id = le32(data + 8),
-				       .bytes = bytes };
+		struct frame frame = {
+			.kind = data[4] % FRAME_KIND_END, .id = le32(data + 8), .bytes = bytes};
 		size_t whole = FRAME_HEADER_BYTES + bytes;
 
 		frame__encode(&frame, data);
@@ -54,7 +53,8 @@ static void check_replies(int fd)
 	while ((n = recv(fd, buf + len, sizeof(buf) - len, 0)) > 0)
 		len += (size_t)n;
 	for (size_t at = 0; at < len; at += FRAME_HEADER_BYTES + frame.bytes) {
-		if (frame__decode(buf + at, len - at, (uint32_t)encode_bound(MAX_BYTES), &frame) < 0 ||
+		if (frame__decode(buf + at, len - at, (uint32_t)encode_bound(MAX_BYTES), &frame) <
+			    0 ||
 		    frame.bytes > len - at - FRAME_HEADER_BYTES ||
 		    (frame.kind != FRAME_RESULT && frame.kind != FRAME_FAILED))
 			abort();

@@ -9,7 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct query query = { .ms = 50, .kb = 1024 };
+	struct query query = {.ms = 50, .kb = 1024};
 	char *text = malloc(size + 1);
 
 	memcpy(text, data, size);
