@@ -19,7 +19,7 @@
 #include "trace/tracepoint.h"
 #include "trace/tracer.h"
 
-enum { DEFAULT_LOOPS = 256, DEFAULT_RING = 8 << 20, MAX_LINKS = 32 };
+enum { DEFAULT_LOOPS = 256, DEFAULT_CAPTURED = 256, DEFAULT_RING = 8 << 20, MAX_LINKS = 32 };
 
 /* Run time is counted by the kernel only in windows: counting itself costs 40 ns a run. */
 static const uint64_t stats_every_ns = 1000000000, stats_window_ns = 50000000;
@@ -40,7 +40,7 @@ struct tracer {
 	struct bpf_link **sampler; /* one a CPU */
 	int nr_cpus;
 	struct ls_loop_state *states;
-	uint32_t nr_slots;
+	uint32_t nr_slots, nr_pairs;
 	struct capture_buffer *copy; /* of a capture in the kernel */
 	struct stats_window stats;
 	uint64_t attached_ns, sample_period_ns;
@@ -107,9 +107,11 @@ static void set_knobs(struct tracer *t, const struct tracer_options *o)
 static void set_sizes(struct tracer *t, const struct tracer_options *o)
 {
 	t->nr_slots = o->max_loops ? o->max_loops : DEFAULT_LOOPS;
+	t->nr_pairs = o->max_captured ? o->max_captured : DEFAULT_CAPTURED;
 	bpf_map__set_max_entries(t->skel->maps.loop_states, t->nr_slots);
 	bpf_map__set_max_entries(t->skel->maps.free_slots, t->nr_slots);
-	bpf_map__set_max_entries(t->skel->maps.captures, 2 * t->nr_slots);
+	bpf_map__set_max_entries(t->skel->maps.captures, 2 * t->nr_pairs);
+	bpf_map__set_max_entries(t->skel->maps.free_pairs, t->nr_pairs);
 	bpf_map__set_max_entries(t->skel->maps.events, o->ring_bytes ? o->ring_bytes : DEFAULT_RING);
 }
 
@@ -133,8 +135,14 @@ static int map_states(struct tracer *t)
 		t->states = NULL;
 		return -errno;
 	}
-	for (uint32_t i = t->nr_slots; i-- > 0;)
-		if (bpf_map_update_elem(bpf_map__fd(t->skel->maps.free_slots), NULL, &i, BPF_ANY))
+	return 0;
+}
+
+/* All numbers below nr onto a stack, the lowest on top. */
+static int fill_stack(const struct bpf_map *map, uint32_t nr)
+{
+	for (uint32_t i = nr; i-- > 0;)
+		if (bpf_map_update_elem(bpf_map__fd(map), NULL, &i, BPF_ANY))
 			return -errno;
 	return 0;
 }
@@ -170,8 +178,12 @@ static int load(struct tracer *t, const struct tracer_options *o)
 		return err;
 	}
 	err = map_states(t);
+	if (!err)
+		err = fill_stack(t->skel->maps.free_slots, t->nr_slots);
+	if (!err)
+		err = fill_stack(t->skel->maps.free_pairs, t->nr_pairs);
 	if (err)
-		log_err("cannot map the loop states: %s", strerror(-err));
+		log_err("cannot prepare the loop states: %s", strerror(-err));
 	return err;
 }
 
@@ -424,7 +436,10 @@ const struct ls_loop_state *tracer__states(const struct tracer *t, uint32_t *nr)
 void tracer__release(struct tracer *t, uint32_t slot)
 {
 	uint64_t generation = t->states[slot].generation + 1;
+	uint32_t pair = t->states[slot].pair - 1;
 
+	if (t->states[slot].pair) /* it ended mid-iteration */
+		bpf_map_update_elem(bpf_map__fd(t->skel->maps.free_pairs), NULL, &pair, BPF_ANY);
 	memset(&t->states[slot], 0, sizeof(t->states[slot]));
 	t->states[slot].generation = generation;
 	bpf_map_update_elem(bpf_map__fd(t->skel->maps.free_slots), NULL, &slot, BPF_ANY);
@@ -435,9 +450,9 @@ const struct ls_ev_capture *tracer__current_capture(struct tracer *t, uint32_t s
 {
 	const struct ls_loop_state *s = &t->states[slot];
 	uint64_t since = s->off_since_ns;
-	uint32_t key = 2 * slot + (s->buffer & 1);
+	uint32_t key = 2 * (s->pair - 1) + (s->buffer & 1);
 
-	if (!since || !s->captured)
+	if (!since || !s->captured || !s->pair)
 		return NULL;
 	if (bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.captures), &key, t->copy))
 		return NULL;

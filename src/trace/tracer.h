@@ -23,6 +23,7 @@ struct tracer_options {
 	uint64_t threshold_ns;
 	pid_t tid;	     /* trace this thread only; 0: all */
 	uint32_t max_loops;  /* slots; 0: default */
+	uint32_t max_captured; /* loops whose long iterations can have stacks at one time; 0: default */
 	uint32_t ring_bytes; /* power of two; 0: default */
 	enum attach_path attach;
 };
