@@ -243,6 +243,7 @@ static __always_inline void begin_hung(struct ls_thread *t, struct task_struct *
 	buffer->ev.ns = 0;
 	buffer->ev.count = 1;
 	send_buffer(s, slot, buffer, LS_EV_CAPTURE, now);
+	give_buffers_back(s); /* it may hang for ever */
 }
 
 SEC("iter/task")

@@ -27,6 +27,7 @@ static const uint64_t stats_every_ns = 1000000000, stats_window_ns = 50000000;
 struct stats_window {
 	int fd; /* -1 closed */
 	uint64_t opened_ns, open_ns; /* since; in all windows */
+	uint64_t length_ns; /* of the last; it may be long when ticks are rare */
 	uint64_t from_ns, from_runs; /* programs' counters at its opening */
 	uint64_t ns, runs;
 };
@@ -391,9 +392,25 @@ int tracer__add_target(struct tracer *t, pid_t tgid)
 	return update(t->skel->maps.targets, tgid, &(uint32_t){ 1 });
 }
 
+void tracer__drop_target(struct tracer *t, pid_t tgid)
+{
+	uint32_t key = tgid;
+
+	bpf_map_delete_elem(bpf_map__fd(t->skel->maps.targets), &key);
+}
+
 int tracer__add_seed(struct tracer *t, pid_t tid, const struct ls_seed *seed)
 {
 	return update(t->skel->maps.seeds, tid, seed);
+}
+
+static void empty(const struct bpf_map *map)
+{
+	uint32_t key;
+
+	while (!bpf_map_get_next_key(bpf_map__fd(map), NULL, &key))
+		if (bpf_map_delete_elem(bpf_map__fd(map), &key))
+			return;
 }
 
 int tracer__take_seeds(struct tracer *t)
@@ -408,6 +425,7 @@ int tracer__take_seeds(struct tracer *t)
 		close(fd);
 	}
 	bpf_link__destroy(link);
+	empty(t->skel->maps.seeds);
 	if (err)
 		log_err("cannot look at the targets' threads: %s", strerror(-err));
 	return err;
@@ -514,7 +532,8 @@ static void close_window(struct tracer *t, uint64_t now_ns)
 	read_run_time(t, &ns, &runs);
 	close(w->fd);
 	w->fd = -1;
-	w->open_ns += now_ns - w->opened_ns;
+	w->length_ns = now_ns - w->opened_ns;
+	w->open_ns += w->length_ns;
 	w->ns += ns - w->from_ns;
 	w->runs += runs - w->from_runs;
 }
@@ -528,7 +547,7 @@ void tracer__tick(struct tracer *t, uint64_t now_ns)
 			close_window(t, now_ns);
 		return;
 	}
-	if (w->opened_ns && now_ns - w->opened_ns < stats_every_ns)
+	if (w->opened_ns && now_ns - w->opened_ns < at_least(stats_every_ns, 20 * w->length_ns))
 		return;
 	w->opened_ns = now_ns;
 	w->fd = bpf_enable_stats(BPF_STATS_RUN_TIME); /* -1 without CAP_SYS_ADMIN: cost stays unknown */
