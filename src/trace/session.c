@@ -897,14 +897,21 @@ static int wait_for_events(struct session *s, int stop_fd, uint64_t until_ns, bo
 
 /* --- what an endless run needs ------------------------------------------------------------------ */
 
+bool session__traces(const struct session *s, pid_t pid)
+{
+	for (size_t i = 0; i < s->nr_targets; i++)
+		if (s->targets[i] == pid)
+			return true;
+	return false;
+}
+
 int session__add_one(struct session *s, pid_t pid)
 {
 	struct target_census census = { .max_suspects = s->options.always_on ? 1 : 0 };
 	int err;
 
-	for (size_t i = 0; i < s->nr_targets; i++)
-		if (s->targets[i] == pid)
-			return -EEXIST;
+	if (session__traces(s, pid))
+		return -EEXIST;
 	err = add_target(s, pid);
 	if (err)
 		return err;

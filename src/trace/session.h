@@ -57,6 +57,7 @@ void session__each_loop(const struct session *s, session_loop_fn fn, void *arg);
 /* Losses and cost so far. */
 void session__cost(struct session *s, struct ls_losses *losses, struct ls_overhead *overhead);
 
+bool session__traces(const struct session *s, pid_t pid);
 size_t session__nr_targets(const struct session *s);
 
 #endif
