@@ -8,6 +8,7 @@
 
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "cli/tracing.h"
 #include "export/exporter.h"
 #include "log.h"
 
@@ -197,7 +198,10 @@ static int parse(int argc, char **argv, struct arguments *a)
 	};
 	int opt, status;
 
-	while ((opt = getopt_long(argc, argv, "p:m:vhV", longs, NULL)) != -1) {
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, "+:p:m:vhV", longs, NULL)) != -1) {
+		if (opt == '?' || opt == ':')
+			say_bad_option(opt, argv, "loopstall export");
 		status = parse_option(opt, a);
 		if (status)
 			return status;
@@ -231,7 +235,7 @@ int cmd_export(int argc, char **argv)
 
 	if (status)
 		return status < 0 ? EXIT_DONE : status;
-	if (!wants_attach_path(&a.o.session.tracer.attach))
+	if (!tracing__choose_attach(&a.o.session.tracer.attach))
 		return EXIT_USAGE;
 	if (check_pids(&a.pids, 0))
 		return EXIT_FAILED;

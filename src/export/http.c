@@ -42,7 +42,7 @@ struct http {
 	struct MHD_Daemon *daemon;
 	const struct web_config *web;
 	char url[320];
-	char socket_path[128];
+	char socket_path[256];
 	http_render_fn render;
 	void *arg;
 	struct text *texts[NR_FORMATS]; /* the newest */
