@@ -50,7 +50,7 @@ static __noinline void send_home(struct ls_loop_state *s, __u32 slot, struct tas
 
 	if (!s)
 		return;
-	buffer = slot_buffer(slot, s->buffer);
+	buffer = loop_buffer(s, s->buffer);
 	hash = hash_top(regs);
 	if (!buffer || hash == s->home_hash)
 		return;
@@ -101,11 +101,12 @@ static __always_inline void finish_iteration(struct ls_loop_state *s, __u32 slot
 					     struct task_struct *task, const struct pt_regs *regs,
 					     __u64 now, __s32 ready)
 {
-	if (end_iteration(s, now) < cfg_threshold_ns)
-		return;
-	send_held(s, slot, now);
-	send_home(s, slot, task, regs, now);
-	send_stall(s, slot, now, ready);
+	if (end_iteration(s, now) >= cfg_threshold_ns) {
+		send_held(s, slot, now);
+		send_home(s, slot, task, regs, now);
+		send_stall(s, slot, now, ready);
+	}
+	give_buffers_back(s);
 }
 
 #endif

@@ -255,7 +255,7 @@ static __always_inline bool may_capture(struct ls_loop_state *s, __u64 now)
 static __always_inline void take_block(struct ls_loop_state *s, __u32 slot, struct task_struct *task,
 				       const struct pt_regs *regs, const struct block *block, __u64 now)
 {
-	struct capture_buffer *buffer = slot_buffer(slot, s->buffer);
+	struct capture_buffer *buffer = loop_buffer(s, s->buffer);
 
 	s->captured = 0;
 	if (!buffer || !may_capture(s, now))
@@ -358,7 +358,7 @@ static __noinline void send_held(struct ls_loop_state *s, __u32 slot, __u64 now)
 	if (!s || !s->held_ns)
 		return;
 	s->held_ns = 0;
-	buffer = slot_buffer(slot, s->buffer ^ 1);
+	buffer = loop_buffer(s, s->buffer ^ 1);
 	if (buffer)
 		send_capture(s, slot, buffer, now);
 }
@@ -375,7 +375,7 @@ static __always_inline __u64 quantum_ns(const struct ls_loop_state *s, __u64 now
 static __always_inline void settle_block(struct ls_loop_state *s, __u32 slot, struct task_struct *task,
 					 __u64 ns, __u64 now)
 {
-	struct capture_buffer *buffer = slot_buffer(slot, s->buffer);
+	struct capture_buffer *buffer = loop_buffer(s, s->buffer);
 	__u32 cause = s->off_cause;
 
 	if (!buffer || cause >= LS_NR_CAUSES || ns < cfg_quantum_ns / 8)

@@ -222,7 +222,7 @@ static __always_inline void begin_hung(struct ls_thread *t, struct task_struct *
 	s->before_attach = 1;
 	if (!BPF_CORE_READ(task, __state))
 		return; /* it runs, or will: samples show where */
-	buffer = slot_buffer(slot, s->buffer);
+	buffer = loop_buffer(s, s->buffer);
 	if (!buffer)
 		return;
 	look_at_block(&block, task, s->tgid, regs, BPF_CORE_READ(task, __state));
@@ -243,6 +243,7 @@ static __always_inline void begin_hung(struct ls_thread *t, struct task_struct *
 	buffer->ev.ns = 0;
 	buffer->ev.count = 1;
 	send_buffer(s, slot, buffer, LS_EV_CAPTURE, now);
+	give_buffers_back(s); /* it may hang for ever */
 }
 
 SEC("iter/task")

@@ -78,13 +78,22 @@ LS_MAP struct {
 	__type(value, __u32);
 } free_slots SEC(".maps");
 
-/* 2 * slot + which -> capture. Written by BPF; user space reads that of a loop which hangs now. */
+/* 2 * pair + which -> capture. Written by BPF; user space reads that of a loop which hangs now. */
 LS_MAP struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 512); /* set at load */
 	__type(key, __u32);
 	__type(value, struct capture_buffer);
 } captures SEC(".maps");
+
+/* Free pairs of capture buffers. An iteration takes one when it first blocks or is sampled, and gives
+ * it back at its end: most loops, at any time, need none. User space pushes all at start, and later
+ * those of loops which ended mid-iteration. */
+LS_MAP struct {
+	__uint(type, BPF_MAP_TYPE_STACK);
+	__uint(max_entries, 256); /* set at load */
+	__type(value, __u32);
+} free_pairs SEC(".maps");
 
 LS_MAP struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -145,11 +154,28 @@ static __always_inline struct ls_loop_state *slot_state(__u32 slot)
 	return bpf_map_lookup_elem(&loop_states, &slot);
 }
 
-static __always_inline struct capture_buffer *slot_buffer(__u32 slot, __u8 which)
+/* One of the loop's two capture buffers; NULL when all are taken by others. */
+static __always_inline struct capture_buffer *loop_buffer(struct ls_loop_state *s, __u8 which)
 {
-	__u32 index = 2 * slot + (which & 1);
+	__u32 pair, index;
 
+	if (!s->pair) {
+		if (bpf_map_pop_elem(&free_pairs, &pair))
+			return NULL;
+		s->pair = pair + 1;
+	}
+	index = 2 * (s->pair - 1) + (which & 1);
 	return bpf_map_lookup_elem(&captures, &index);
+}
+
+static __always_inline void give_buffers_back(struct ls_loop_state *s)
+{
+	__u32 pair = s->pair - 1;
+
+	if (!s->pair)
+		return;
+	s->pair = 0;
+	bpf_map_push_elem(&free_pairs, &pair, BPF_ANY);
 }
 
 /* The state of a thread's loop; NULL for every thread that is none. */

@@ -10,11 +10,13 @@ static __always_inline void take_sample(struct bpf_perf_event_data *ctx, struct 
 					__u32 slot, struct task_struct *task, __u64 now)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	struct capture_buffer *buffer = slot_buffer(slot, s->buffer); /* it is not blocked: unused */
+	struct capture_buffer *buffer = loop_buffer(s, s->buffer); /* it is not blocked: unused */
 	long n;
 
-	if (!buffer)
+	if (!buffer) {
+		count_loss(LS_LOST_CAPTURES);
 		return;
+	}
 	send_held(s, slot, now);
 	take_user_side(buffer, task, regs);
 	buffer->ev.flags |= LS_CAP_ONCPU | ((__s64)ctx->regs.ip < 0 ? LS_CAP_KERNEL : 0);

@@ -15,6 +15,7 @@ void log__write(enum log_level level, const char *fmt, ...) __attribute__((forma
 void log__vwrite(enum log_level level, const char *fmt, va_list args);
 
 #define log_err(...)   log__write(LOG_ERROR, __VA_ARGS__)
+#define log_note(...)  log__write(LOG_ERROR, __VA_ARGS__) /* no complaint, but always said */
 #define log_warn(...)  log__write(LOG_WARN, __VA_ARGS__)
 #define log_info(...)  log__write(LOG_INFO, __VA_ARGS__)
 #define log_debug(...) log__write(LOG_DEBUG, __VA_ARGS__)

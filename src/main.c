@@ -11,6 +11,7 @@ static const struct {
 } commands[] = {
 	{ "run", cmd_run },
 	{ "record", cmd_record },
+	{ "export", cmd_export },
 	{ "doctor", cmd_doctor },
 	{ "report", cmd_report },
 };

@@ -53,8 +53,7 @@ int tracing__option(struct tracing *t, int opt, const char *arg, const char *usa
 	return ok ? EXIT_DONE : EXIT_USAGE;
 }
 
-/* For tests, and for kernels where the automatic choice turns out wrong. */
-static bool choose_attach_path(enum attach_path *path)
+bool tracing__choose_attach(enum attach_path *path)
 {
 	const char *value = getenv("LOOPSTALL_ATTACH");
 
@@ -89,7 +88,7 @@ int tracing__finish(struct tracing *t, int argc, char **argv, int at, const char
 		log_err("-M is shorter than -m: no stall could be reported");
 		return EXIT_USAGE;
 	}
-	if (!choose_attach_path(&t->session.tracer.attach))
+	if (!tracing__choose_attach(&t->session.tracer.attach))
 		return EXIT_USAGE;
 	/* Before any file is created: what cannot be traced leaves nothing behind. */
 	return features__require() || check_pids(&t->pids, t->session.tracer.tid) ? EXIT_FAILED :

@@ -37,6 +37,10 @@ int tracing__option(struct tracing *t, int opt, const char *arg, const char *usa
  * tracing be allowed. EXIT_DONE, EXIT_USAGE or EXIT_FAILED. */
 int tracing__finish(struct tracing *t, int argc, char **argv, int optind, const char *name);
 
+/* LOOPSTALL_ATTACH: for tests, and for kernels where the automatic choice turns out wrong. False: said
+ * why. */
+bool tracing__choose_attach(enum attach_path *path);
+
 /* Traces into the reporter, until time, a signal, or the end of the targets or the command. 0 or
  * -errno, with the reason printed but for errors of the reporter. *status: the command's exit status,
  * 128 + signal if one killed it. */

@@ -201,6 +201,8 @@ struct reporter {
 	int (*rest)(void *self, const struct ls_rest *rest); /* trace files only, before summary */
 	int (*summary)(void *self, const struct ls_summary *summary);
 	void (*free)(void *self);
+	/* A live source's loop is gone; `last` are its totals. At any time after `loop`. */
+	int (*ended)(void *self, const struct ls_loop *loop, const struct ls_loop_state *last);
 };
 
 #endif

@@ -32,18 +32,34 @@ struct traced_loop *loops__add(struct loops *loops, uint32_t tgid, uint32_t tid)
 	return loop;
 }
 
+static void free_loop(struct traced_loop *loop)
+{
+	blames__clear(&loop->blames);
+	raw__free(&loop->raw);
+	free(loop->sites.items);
+	free(loop);
+}
+
+void loops__remove(struct loops *loops, struct traced_loop *loop)
+{
+	for (size_t i = 0; i < loops->nr; i++)
+		if (loops->items[i] == loop)
+			loops->items[i--] = loops->items[--loops->nr];
+	free_loop(loop);
+}
+
 void loops__free(struct loops *loops)
 {
-	for (size_t i = 0; i < loops->nr; i++) {
-		struct traced_loop *loop = loops->items[i];
-
-		blames__clear(&loop->blames);
-		free(loop->raw.bytes);
-		free(loop->sites.items);
-		free(loop);
-	}
+	for (size_t i = 0; i < loops->nr; i++)
+		free_loop(loops->items[i]);
 	free(loops->items);
 	*loops = (struct loops){ 0 };
+}
+
+void raw__free(struct raw_records *raw)
+{
+	free(raw->bytes);
+	*raw = (struct raw_records){ 0 };
 }
 
 int raw__append(struct raw_records *raw, const void *record, size_t bytes)

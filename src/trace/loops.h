@@ -40,6 +40,7 @@ struct traced_loop {
 	uint64_t filtered; /* stalls not reported because of -M */
 	uint64_t filtered_wall_ns;
 	struct ls_ledger filtered_ledger;
+	uint64_t over;	   /* the iteration that `raw` belongs to, once it was seen to be over */
 	struct ls_loop_state last;
 	struct ls_loop_state slice_from; /* totals at the last slice */
 };
@@ -53,9 +54,12 @@ struct loops {
 struct traced_loop *loops__find(const struct loops *loops, uint32_t tid);
 /* NULL: out of memory. */
 struct traced_loop *loops__add(struct loops *loops, uint32_t tgid, uint32_t tid);
+/* Frees one, and what it holds. */
+void loops__remove(struct loops *loops, struct traced_loop *loop);
 void loops__free(struct loops *loops);
 
 int raw__append(struct raw_records *raw, const void *record, size_t bytes);
+void raw__free(struct raw_records *raw);
 
 /* Adds a stall's causes to the loop's sites. */
 int sites__add(struct site_totals *sites, const struct ls_stall *stall);

@@ -91,12 +91,17 @@ void proc__command_line(pid_t pid, char *buf, size_t size)
 			buf[i] = ' ';
 }
 
-bool proc__exists(pid_t pid)
+bool proc__has_thread(pid_t pid, pid_t tid)
 {
 	char path[64];
 
-	snprintf(path, sizeof(path), "/proc/%d/task/%d", pid, pid);
+	snprintf(path, sizeof(path), "/proc/%d/task/%d", pid, tid);
 	return access(path, F_OK) == 0;
+}
+
+bool proc__exists(pid_t pid)
+{
+	return proc__has_thread(pid, pid);
 }
 
 bool proc__is_kernel_thread(pid_t pid)

@@ -26,6 +26,7 @@ void proc__comm(pid_t pid, pid_t tid, char comm[16]);
 void proc__command_line(pid_t pid, char *buf, size_t size);
 
 bool proc__exists(pid_t pid);
+bool proc__has_thread(pid_t pid, pid_t tid);
 bool proc__is_kernel_thread(pid_t pid);
 /* A 32-bit program; its system call numbers are others. */
 bool proc__is_compat(pid_t pid);

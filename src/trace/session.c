@@ -27,10 +27,11 @@
 #include "trace/session.h"
 #include "trace/targets.h"
 
-enum { TICK_MS = 50, TOP_SITES = 50, MAX_TARGETS = 4096, HELD_BYTES = 256 << 10, MAX_EXTRAS = 128 };
+enum { TICK_MS = 50, SLOW_TICK_MS = 250, TOP_SITES = 50, MAX_TARGETS = 16384, HELD_BYTES = 256 << 10, MAX_EXTRAS = 128 };
 
 static const uint64_t hang_ns = 500000000;	   /* an iteration this long is reported as ongoing */
 static const uint64_t hang_before_attach_ns = 200000000; /* one that was there before us, sooner */
+static const uint64_t sweep_ns = 10000000000;	   /* how often ends that were not seen are looked for */
 static const uint64_t loop_grace_ns = 2000000000;  /* how long a busy target may take to show a loop */
 
 /* An interpreter's frames which precede their capture; those of other CPUs may come between. */
@@ -46,11 +47,13 @@ struct session {
 	struct tracer *tracer;
 	struct resolver resolver;
 	struct loops loops;
+	struct traced_loop **by_slot; /* those alive */
 	pid_t *targets;	   /* alive */
 	size_t nr_targets;
 	pid_t first_target;
 	struct target_census census; /* of all targets, at attach */
-	uint64_t attached_ns, slice_ns, own_cpu_from_ns;
+	uint64_t attached_ns, slice_ns, own_cpu_from_ns, ticked_ns, swept_ns;
+	unsigned int nr_seeded; /* processes whose seeds wait to be taken over */
 	bool prepared;
 	int err; /* of a reporter; ends the run */
 	struct extra extras[MAX_EXTRAS]; /* reused in turn */
@@ -124,6 +127,12 @@ static void seed_targets(struct session *s)
 	}
 }
 
+static void take_seeds(struct session *s)
+{
+	s->nr_seeded = 0;
+	tracer__take_seeds(s->tracer);
+}
+
 /* --- loops ------------------------------------------------------------------------------------- */
 
 static const char *wait_name(const struct ls_home *home)
@@ -148,18 +157,22 @@ static const char *kind_by_wait(int nr)
 
 static struct traced_loop *loop_for(struct session *s, const struct ls_event_hdr *hdr, uint32_t slot)
 {
-	struct traced_loop *loop = loops__find(&s->loops, hdr->tid);
+	struct traced_loop *loop;
 	uint32_t nr;
 	const struct ls_loop_state *states = tracer__states(s->tracer, &nr);
 	char comm[LS_COMM_LEN];
 
-	if (loop || slot >= nr)
+	if (slot >= nr)
+		return NULL;
+	loop = s->by_slot[slot];
+	if (loop && loop->tid == hdr->tid)
 		return loop;
 	loop = loops__add(&s->loops, hdr->tgid, hdr->tid);
 	if (!loop) {
 		fail(s, -ENOMEM);
 		return NULL;
 	}
+	s->by_slot[slot] = loop;
 	memcpy(comm, states[slot].comm, sizeof(comm));
 	loop->slot = slot;
 	loop->model = (struct ls_loop){
@@ -396,7 +409,7 @@ static void report_stall(struct session *s, struct traced_loop *loop, struct ls_
 	stall->causes = loop->blames.items;
 	stall->nr_causes = loop->blames.nr;
 	announce(s, loop);
-	if (!stall->ongoing)
+	if (!stall->ongoing && !s->options.always_on)
 		fail(s, sites__add(&loop->sites, stall));
 	if (s->reporter->stall && !s->err)
 		fail(s, s->reporter->stall(s->self, stall));
@@ -546,14 +559,27 @@ static void end_loop(struct session *s, struct traced_loop *loop)
 		loop->last = states[loop->slot];
 	loop->ended = true;
 	enter_iteration(loop, 0);
+	s->by_slot[loop->slot] = NULL;
 	tracer__release(s->tracer, loop->slot);
+	if (loop->announced && s->reporter->ended)
+		fail(s, s->reporter->ended(s->self, &loop->model, &loop->last));
+	if (s->options.always_on)
+		loops__remove(&s->loops, loop);
 }
 
 static void end_loops_of(struct session *s, uint32_t tgid)
 {
-	for (size_t i = 0; i < s->loops.nr; i++)
+	for (size_t i = s->loops.nr; i-- > 0;) /* backwards: those that end may leave the list */
 		if (s->loops.items[i]->tgid == tgid && !s->loops.items[i]->ended)
 			end_loop(s, s->loops.items[i]);
+}
+
+static void end_process(struct session *s, uint32_t tgid)
+{
+	end_loops_of(s, tgid);
+	symbolizer__forget(s->resolver.symbolizer, tgid);
+	python__forget(s->resolver.python, tgid);
+	drop_target(s, tgid);
 }
 
 static void on_process(struct session *s, const struct ls_ev_process *ev)
@@ -573,10 +599,7 @@ static void on_process(struct session *s, const struct ls_ev_process *ev)
 	case LS_EV_EXIT:
 		loop = loops__find(&s->loops, ev->hdr.tid);
 		if (ev->is_process) {
-			end_loops_of(s, ev->hdr.tgid);
-			symbolizer__forget(s->resolver.symbolizer, ev->hdr.tgid);
-			python__forget(s->resolver.python, ev->hdr.tgid);
-			drop_target(s, ev->hdr.tgid);
+			end_process(s, ev->hdr.tgid);
 		} else if (loop) {
 			end_loop(s, loop);
 		}
@@ -681,10 +704,7 @@ static void report_summary(struct session *s, uint64_t now)
 	for (size_t i = 0; i < s->loops.nr; i++)
 		if (s->loops.items[i]->announced)
 			fill_loop_summary(s, s->loops.items[i], &loops[summary.nr_loops++]);
-	tracer__losses(s->tracer, &summary.lost);
-	tracer__overhead(s->tracer, &summary.overhead);
-	summary.overhead.tracer_cpu_ns = proc__own_cpu_ns() - s->own_cpu_from_ns;
-	summary.overhead.tracer_rss_bytes = proc__own_rss_bytes();
+	session__cost(s, &summary.lost, &summary.overhead);
 	symbolizer__counts(s->resolver.symbolizer, &summary.frames_total, &summary.frames_symbolized);
 	if (s->reporter->summary && !s->err)
 		fail(s, s->reporter->summary(s->self, &summary));
@@ -736,6 +756,7 @@ struct session *session__new(const struct session_options *options, const struct
 			     void *self)
 {
 	struct session *s = calloc(1, sizeof(*s));
+	uint32_t nr_slots;
 	int err = ENOMEM;
 
 	if (!s)
@@ -756,8 +777,13 @@ struct session *session__new(const struct session_options *options, const struct
 	}
 	s->tracer = tracer__new(&options->tracer, on_event, s);
 	err = errno;
-	if (s->tracer)
+	if (!s->tracer)
+		goto fail;
+	tracer__states(s->tracer, &nr_slots);
+	s->by_slot = calloc(nr_slots, sizeof(struct traced_loop *));
+	if (s->by_slot)
 		return s;
+	err = ENOMEM;
 fail:
 	session__free(s);
 	errno = err;
@@ -776,6 +802,7 @@ void session__free(struct session *s)
 	for (int i = 0; i < MAX_EXTRAS; i++)
 		free(s->extras[i].bytes);
 	free(s->resolved);
+	free(s->by_slot);
 	free(s->targets);
 	free(s);
 }
@@ -868,18 +895,172 @@ static int wait_for_events(struct session *s, int stop_fd, uint64_t until_ns, bo
 	return 0;
 }
 
+/* --- what an endless run needs ------------------------------------------------------------------ */
+
+bool session__traces(const struct session *s, pid_t pid)
+{
+	for (size_t i = 0; i < s->nr_targets; i++)
+		if (s->targets[i] == pid)
+			return true;
+	return false;
+}
+
+int session__add_one(struct session *s, pid_t pid)
+{
+	struct target_census census = { .max_suspects = s->options.always_on ? 1 : 0 };
+	int err;
+
+	if (session__traces(s, pid))
+		return -EEXIST;
+	err = add_target(s, pid);
+	if (err)
+		return err;
+	err = targets__seed(s->tracer, pid, s->options.tracer.tid, &census);
+	if (err == -E2BIG && s->nr_seeded) { /* many threads at once */
+		take_seeds(s);
+		err = targets__seed(s->tracer, pid, s->options.tracer.tid, &census);
+	}
+	s->nr_seeded++;
+	if (err != -ESRCH)
+		pythons__attach(s->resolver.python, s->tracer, pid);
+	return err;
+}
+
+/* Records of an iteration which ended without becoming a stall. Its end may wait in the ring buffer:
+ * they go when it has been over for a tick. */
+static void drop_records(struct traced_loop *loop, const struct ls_loop_state *state)
+{
+	if (!loop->raw.size || state->iteration == loop->iteration)
+		return;
+	if (loop->over == loop->iteration)
+		raw__free(&loop->raw);
+	loop->over = loop->iteration;
+}
+
+/* A loop whose first stack was lost is a loop nevertheless. */
+static void find_quiet(struct session *s, uint32_t slot, const struct ls_loop_state *state)
+{
+	struct ls_event_hdr hdr = { .tgid = state->tgid, .tid = state->tid };
+	struct traced_loop *loop;
+
+	if (!state->iterations || state->before_attach)
+		return;
+	loop = loop_for(s, &hdr, slot);
+	if (loop && !loop->suspect)
+		announce(s, loop);
+}
+
+/* Ends whose records were lost. */
+static void sweep(struct session *s)
+{
+	uint32_t nr;
+	const struct ls_loop_state *states = tracer__states(s->tracer, &nr);
+
+	for (size_t i = s->nr_targets; i-- > 0;) {
+		pid_t pid = s->targets[i];
+
+		if (proc__exists(pid))
+			continue;
+		tracer__drop_target(s->tracer, pid);
+		end_process(s, pid);
+	}
+	for (uint32_t i = 0; i < nr; i++) {
+		if (!states[i].tid || proc__has_thread(states[i].tgid, states[i].tid))
+			continue;
+		if (s->by_slot[i])
+			end_loop(s, s->by_slot[i]);
+		else
+			tracer__release(s->tracer, i);
+	}
+}
+
+static void keep_house(struct session *s, uint64_t now)
+{
+	uint32_t nr;
+	const struct ls_loop_state *states = tracer__states(s->tracer, &nr);
+
+	for (uint32_t i = 0; i < nr; i++) {
+		if (!states[i].tid)
+			continue;
+		if (s->by_slot[i])
+			drop_records(s->by_slot[i], &states[i]);
+		else
+			find_quiet(s, i, &states[i]);
+	}
+	if (now - s->swept_ns >= sweep_ns) {
+		s->swept_ns = now;
+		sweep(s);
+		symbolizer__trim(s->resolver.symbolizer);
+	}
+}
+
+void session__each_loop(const struct session *s, session_loop_fn fn, void *arg)
+{
+	uint32_t nr;
+	const struct ls_loop_state *states = tracer__states(s->tracer, &nr);
+
+	for (size_t i = 0; i < s->loops.nr; i++) {
+		const struct traced_loop *loop = s->loops.items[i];
+
+		if (loop->announced && !loop->ended)
+			fn(arg, &loop->model, &states[loop->slot]);
+	}
+}
+
+void session__cost(struct session *s, struct ls_losses *losses, struct ls_overhead *overhead)
+{
+	tracer__losses(s->tracer, losses);
+	tracer__overhead(s->tracer, overhead);
+	overhead->tracer_cpu_ns = proc__own_cpu_ns() - s->own_cpu_from_ns;
+	overhead->tracer_rss_bytes = proc__own_rss_bytes();
+}
+
+size_t session__nr_targets(const struct session *s)
+{
+	return s->nr_targets;
+}
+
+/* --- turns --------------------------------------------------------------------------------------- */
+
 static void tick(struct session *s, uint64_t now)
 {
 	tracer__tick(s->tracer, now);
+	if (s->nr_seeded)
+		take_seeds(s);
 	look_for_hangs(s, now);
-	prepare_symbols(s);
+	if (s->options.always_on)
+		keep_house(s, now);
+	else
+		prepare_symbols(s);
 	if (s->options.slice_ns && now - s->slice_ns >= s->options.slice_ns)
 		report_slices(s, now);
 }
 
+int session__event_fd(const struct session *s)
+{
+	return tracer__event_fd(s->tracer);
+}
+
+int session__turn_ms(const struct session *s)
+{
+	return s->options.always_on ? SLOW_TICK_MS : TICK_MS;
+}
+
+int session__turn(struct session *s)
+{
+	int err = tracer__consume(s->tracer);
+	uint64_t now = clock__mono_ns();
+
+	if (now - s->ticked_ns >= session__turn_ms(s) * 1000000ULL) {
+		tick(s, now);
+		s->ticked_ns = now;
+	}
+	return err ? err : s->err;
+}
+
 int session__run(struct session *s, int stop_fd)
 {
-	uint64_t now = s->attached_ns, ticked = 0;
+	uint64_t now = s->attached_ns;
 	uint64_t until = s->options.seconds ? now + (uint64_t)(s->options.seconds * 1e9) : 0;
 	bool stopped = false;
 	int err = 0;
@@ -887,12 +1068,8 @@ int session__run(struct session *s, int stop_fd)
 	while (!err && !s->err && !stopped && s->nr_targets && (!until || now < until)) {
 		err = wait_for_events(s, stop_fd, until, &stopped);
 		if (!err)
-			err = tracer__consume(s->tracer);
+			err = session__turn(s);
 		now = clock__mono_ns();
-		if (now - ticked >= TICK_MS * 1000000ULL) {
-			tick(s, now);
-			ticked = now;
-		}
 		if (!has_loop(s) && (now - s->attached_ns > loop_grace_ns ||
 				     (!s->census.running && !s->census.suspects)))
 			return refuse_no_loop(s);

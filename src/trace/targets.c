@@ -71,6 +71,7 @@ static int seed_suspect(struct tracer *t, pid_t tid, int epfd)
 
 int targets__seed(struct tracer *t, pid_t pid, pid_t only_tid, struct target_census *census)
 {
+	unsigned int max_suspects = census->max_suspects ? census->max_suspects : MAX_SUSPECTS;
 	struct epolls epolls = { .nr = 0 };
 	struct proc_syscall *calls;
 	ssize_t nr, i;
@@ -102,7 +103,7 @@ int targets__seed(struct tracer *t, pid_t pid, pid_t only_tid, struct target_cen
 		census->waiting++;
 		tids[i] = 0;
 	}
-	for (i = 0; i < nr && !err && epolls.nr && census->suspects < MAX_SUSPECTS; i++) {
+	for (i = 0; i < nr && !err && epolls.nr && census->suspects < max_suspects; i++) {
 		if (!tids[i])
 			continue;
 		err = seed_suspect(t, tids[i], epolls.fds[0]);

@@ -10,6 +10,7 @@
 struct tracer;
 
 struct target_census {
+	unsigned int max_suspects; /* to take; 0: the default */
 	unsigned int waiting;  /* threads in a wait that may be a loop's home */
 	unsigned int suspects; /* threads which may be loops that hang: seeded as such */
 	unsigned int running;  /* threads on a CPU: they may come to a wait yet */

@@ -19,7 +19,7 @@
 #include "trace/tracepoint.h"
 #include "trace/tracer.h"
 
-enum { DEFAULT_LOOPS = 256, DEFAULT_RING = 8 << 20, MAX_LINKS = 32 };
+enum { DEFAULT_LOOPS = 256, DEFAULT_CAPTURED = 256, DEFAULT_RING = 8 << 20, MAX_LINKS = 32 };
 
 /* Run time is counted by the kernel only in windows: counting itself costs 40 ns a run. */
 static const uint64_t stats_every_ns = 1000000000, stats_window_ns = 50000000;
@@ -27,6 +27,7 @@ static const uint64_t stats_every_ns = 1000000000, stats_window_ns = 50000000;
 struct stats_window {
 	int fd; /* -1 closed */
 	uint64_t opened_ns, open_ns; /* since; in all windows */
+	uint64_t length_ns; /* of the last; it may be long when ticks are rare */
 	uint64_t from_ns, from_runs; /* programs' counters at its opening */
 	uint64_t ns, runs;
 };
@@ -40,7 +41,7 @@ struct tracer {
 	struct bpf_link **sampler; /* one a CPU */
 	int nr_cpus;
 	struct ls_loop_state *states;
-	uint32_t nr_slots;
+	uint32_t nr_slots, nr_pairs;
 	struct capture_buffer *copy; /* of a capture in the kernel */
 	struct stats_window stats;
 	uint64_t attached_ns, sample_period_ns;
@@ -107,9 +108,11 @@ static void set_knobs(struct tracer *t, const struct tracer_options *o)
 static void set_sizes(struct tracer *t, const struct tracer_options *o)
 {
 	t->nr_slots = o->max_loops ? o->max_loops : DEFAULT_LOOPS;
+	t->nr_pairs = o->max_captured ? o->max_captured : DEFAULT_CAPTURED;
 	bpf_map__set_max_entries(t->skel->maps.loop_states, t->nr_slots);
 	bpf_map__set_max_entries(t->skel->maps.free_slots, t->nr_slots);
-	bpf_map__set_max_entries(t->skel->maps.captures, 2 * t->nr_slots);
+	bpf_map__set_max_entries(t->skel->maps.captures, 2 * t->nr_pairs);
+	bpf_map__set_max_entries(t->skel->maps.free_pairs, t->nr_pairs);
 	bpf_map__set_max_entries(t->skel->maps.events, o->ring_bytes ? o->ring_bytes : DEFAULT_RING);
 }
 
@@ -133,8 +136,14 @@ static int map_states(struct tracer *t)
 		t->states = NULL;
 		return -errno;
 	}
-	for (uint32_t i = t->nr_slots; i-- > 0;)
-		if (bpf_map_update_elem(bpf_map__fd(t->skel->maps.free_slots), NULL, &i, BPF_ANY))
+	return 0;
+}
+
+/* All numbers below nr onto a stack, the lowest on top. */
+static int fill_stack(const struct bpf_map *map, uint32_t nr)
+{
+	for (uint32_t i = nr; i-- > 0;)
+		if (bpf_map_update_elem(bpf_map__fd(map), NULL, &i, BPF_ANY))
 			return -errno;
 	return 0;
 }
@@ -170,8 +179,12 @@ static int load(struct tracer *t, const struct tracer_options *o)
 		return err;
 	}
 	err = map_states(t);
+	if (!err)
+		err = fill_stack(t->skel->maps.free_slots, t->nr_slots);
+	if (!err)
+		err = fill_stack(t->skel->maps.free_pairs, t->nr_pairs);
 	if (err)
-		log_err("cannot map the loop states: %s", strerror(-err));
+		log_err("cannot prepare the loop states: %s", strerror(-err));
 	return err;
 }
 
@@ -380,9 +393,25 @@ int tracer__add_target(struct tracer *t, pid_t tgid)
 	return update(t->skel->maps.targets, tgid, &(uint32_t){ 1 });
 }
 
+void tracer__drop_target(struct tracer *t, pid_t tgid)
+{
+	uint32_t key = tgid;
+
+	bpf_map_delete_elem(bpf_map__fd(t->skel->maps.targets), &key);
+}
+
 int tracer__add_seed(struct tracer *t, pid_t tid, const struct ls_seed *seed)
 {
 	return update(t->skel->maps.seeds, tid, seed);
+}
+
+static void empty(const struct bpf_map *map)
+{
+	uint32_t key;
+
+	while (!bpf_map_get_next_key(bpf_map__fd(map), NULL, &key))
+		if (bpf_map_delete_elem(bpf_map__fd(map), &key))
+			return;
 }
 
 int tracer__take_seeds(struct tracer *t)
@@ -397,6 +426,7 @@ int tracer__take_seeds(struct tracer *t)
 		close(fd);
 	}
 	bpf_link__destroy(link);
+	empty(t->skel->maps.seeds);
 	if (err)
 		log_err("cannot look at the targets' threads: %s", strerror(-err));
 	return err;
@@ -425,7 +455,10 @@ const struct ls_loop_state *tracer__states(const struct tracer *t, uint32_t *nr)
 void tracer__release(struct tracer *t, uint32_t slot)
 {
 	uint64_t generation = t->states[slot].generation + 1;
+	uint32_t pair = t->states[slot].pair - 1;
 
+	if (t->states[slot].pair) /* it ended mid-iteration */
+		bpf_map_update_elem(bpf_map__fd(t->skel->maps.free_pairs), NULL, &pair, BPF_ANY);
 	memset(&t->states[slot], 0, sizeof(t->states[slot]));
 	t->states[slot].generation = generation;
 	bpf_map_update_elem(bpf_map__fd(t->skel->maps.free_slots), NULL, &slot, BPF_ANY);
@@ -436,9 +469,9 @@ const struct ls_ev_capture *tracer__current_capture(struct tracer *t, uint32_t s
 {
 	const struct ls_loop_state *s = &t->states[slot];
 	uint64_t since = s->off_since_ns;
-	uint32_t key = 2 * slot + (s->buffer & 1);
+	uint32_t key = 2 * (s->pair - 1) + (s->buffer & 1);
 
-	if (!since || !s->captured)
+	if (!since || !s->captured || !s->pair)
 		return NULL;
 	if (bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.captures), &key, t->copy))
 		return NULL;
@@ -500,7 +533,8 @@ static void close_window(struct tracer *t, uint64_t now_ns)
 	read_run_time(t, &ns, &runs);
 	close(w->fd);
 	w->fd = -1;
-	w->open_ns += now_ns - w->opened_ns;
+	w->length_ns = now_ns - w->opened_ns;
+	w->open_ns += w->length_ns;
 	w->ns += ns - w->from_ns;
 	w->runs += runs - w->from_runs;
 }
@@ -514,7 +548,7 @@ void tracer__tick(struct tracer *t, uint64_t now_ns)
 			close_window(t, now_ns);
 		return;
 	}
-	if (w->opened_ns && now_ns - w->opened_ns < stats_every_ns)
+	if (w->opened_ns && now_ns - w->opened_ns < at_least(stats_every_ns, 20 * w->length_ns))
 		return;
 	w->opened_ns = now_ns;
 	w->fd = bpf_enable_stats(BPF_STATS_RUN_TIME); /* -1 without CAP_SYS_ADMIN: cost stays unknown */

@@ -23,6 +23,7 @@ struct tracer_options {
 	uint64_t threshold_ns;
 	pid_t tid;	     /* trace this thread only; 0: all */
 	uint32_t max_loops;  /* slots; 0: default */
+	uint32_t max_captured; /* loops whose long iterations can have stacks at one time; 0: default */
 	uint32_t ring_bytes; /* power of two; 0: default */
 	enum attach_path attach;
 };
@@ -38,6 +39,7 @@ const char *tracer__attach_name(const struct tracer *t); /* "fentry" or "tracepo
 
 /* A process to trace; threads of it seen so far. 0 or -errno. */
 int tracer__add_target(struct tracer *t, pid_t tgid);
+void tracer__drop_target(struct tracer *t, pid_t tgid);
 int tracer__add_seed(struct tracer *t, pid_t tid, const struct ls_seed *seed);
 /* The probes on, then the seeds taken over. More targets and seeds may be added later. */
 int tracer__attach(struct tracer *t);

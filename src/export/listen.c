@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "export/listen.h"
+#include "log.h"
+
+enum { BACKLOG = 1024 };
+
+/* --- unix -------------------------------------------------------------------------------------- */
+
+/* A socket left behind by one who died: nobody accepts there. */
+static bool is_stale(const struct sockaddr_un *address)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool stale = fd >= 0 && connect(fd, (const void *)address, sizeof(*address)) &&
+		     errno == ECONNREFUSED;
+
+	if (fd >= 0)
+		close(fd);
+	return stale;
+}
+
+static int listen_unix(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd, err;
+
+	if (!*path || strlen(path) >= sizeof(address.sun_path))
+		return -EINVAL;
+	strcpy(address.sun_path, path);
+	if (is_stale(&address))
+		unlink(path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	if (fchmod(fd, 0660) || bind(fd, (const void *)&address, sizeof(address)) ||
+	    chmod(path, 0660) || listen(fd, BACKLOG)) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+/* --- TCP --------------------------------------------------------------------------------------- */
+
+/* "127.0.0.1:80", ":80", "[::1]:80" -> host ("" for all) and port. */
+static bool split(const char *where, char *host, size_t bytes, const char **port)
+{
+	const char *colon = strrchr(where, ':'), *from = where;
+	size_t length;
+
+	if (!colon || !colon[1] || strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
+	    strlen(colon + 1) > 5 || atol(colon + 1) > 65535)
+		return false;
+	length = colon - where;
+	if (*from == '[' && length >= 2 && colon[-1] == ']') {
+		from++;
+		length -= 2;
+	} else if (memchr(from, ':', length)) {
+		return false; /* IPv6 without brackets: where would the port begin? */
+	}
+	if (length >= bytes)
+		return false;
+	snprintf(host, bytes, "%.*s", (int)length, from);
+	*port = colon + 1;
+	return true;
+}
+
+static int listen_at(const struct addrinfo *a)
+{
+	int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on = 1, off = 0;
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (a->ai_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+	if (!bind(fd, a->ai_addr, a->ai_addrlen) && !listen(fd, BACKLOG))
+		return fd;
+	err = -errno;
+	close(fd);
+	return err;
+}
+
+static int listen_tcp(const char *host, const char *port)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE }, *found;
+	int fd = -EADDRNOTAVAIL;
+
+	if (getaddrinfo(*host ? host : NULL, port, &hints, &found))
+		return -EADDRNOTAVAIL;
+	/* Every address is one IPv6 socket which takes IPv4 too, where there is IPv6. */
+	for (int family = *host ? AF_UNSPEC : AF_INET6; fd < 0; family = AF_INET) {
+		for (struct addrinfo *a = found; a && fd < 0; a = a->ai_next)
+			if (family == AF_UNSPEC || a->ai_family == family)
+				fd = listen_at(a);
+		if (family != AF_INET6)
+			break;
+	}
+	freeaddrinfo(found);
+	return fd;
+}
+
+static void name_tcp(int fd, char *name, size_t bytes)
+{
+	struct sockaddr_storage address;
+	socklen_t length = sizeof(address);
+	char host[INET6_ADDRSTRLEN + 16] = "?", port[8] = "?";
+
+	if (!getsockname(fd, (void *)&address, &length))
+		getnameinfo((void *)&address, length, host, sizeof(host), port, sizeof(port),
+			    NI_NUMERICHOST | NI_NUMERICSERV);
+	snprintf(name, bytes, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
+}
+
+int listen__open(const char *where, char *name, size_t bytes)
+{
+	char host[256];
+	const char *port;
+	int fd;
+
+	snprintf(name, bytes, "%s", where);
+	if (!strncmp(where, "unix:", 5)) {
+		fd = listen_unix(where + 5);
+	} else if (split(where, host, sizeof(host), &port)) {
+		fd = listen_tcp(host, port);
+		if (fd >= 0)
+			name_tcp(fd, name, bytes);
+	} else {
+		log_err("'%s' is not an address to listen on: write 127.0.0.1:9964, :9964, [::1]:9964 or "
+			"unix:/run/loopstall.sock",
+			where);
+		return -EINVAL;
+	}
+	if (fd < 0)
+		log_err("cannot listen on %s: %s", where, strerror(-fd));
+	return fd;
+}
