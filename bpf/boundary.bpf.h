@@ -96,6 +96,37 @@ static __noinline void send_stall(struct ls_loop_state *s, __u32 slot, __u64 now
 	bpf_ringbuf_submit(ev, 0);
 }
 
+/* The thread has the CPU again: its block, if it was one, has a length. */
+static __noinline void end_absence(struct ls_loop_state *s, __u32 slot, struct task_struct *task,
+				   __u64 exec_ns, __u64 now)
+{
+	__u64 blocked;
+
+	if (!s)
+		return;
+	blocked = enter_cpu(s, exec_ns, now);
+	if (blocked && s->captured)
+		settle_block(s, slot, task, blocked, now);
+	else if (blocked >= cfg_capture_after_ns && !s->pair)
+		count_loss(LS_LOST_CAPTURES);
+	s->waker_tid = 0;
+	s->captured = 0;
+}
+
+/*
+ * The current task runs, but no switch in was seen. A kernel may hide switches: one was met which shows
+ * none out of its own control processes, nor then the loop's that follows on the same CPU. The block
+ * ended with the wake-up; how long the thread then waited for the CPU nobody knows: unaccounted.
+ */
+static __always_inline void notice_running(struct ls_loop_state *s, __u32 slot,
+					   struct task_struct *task, __u64 now)
+{
+	if (s->off_kind != OFF_BLOCKED && s->off_kind != OFF_PREEMPTED)
+		return;
+	end_absence(s, slot, task, 0, s->woken_ns > s->off_since_ns ? s->woken_ns : now);
+	s->on_since_ns = now;
+}
+
 /* `ready`: events that the wait returned, 0 when the thread sleeps in it, -1 unknown. */
 static __always_inline void finish_iteration(struct ls_loop_state *s, __u32 slot,
 					     struct task_struct *task, const struct pt_regs *regs,

@@ -152,6 +152,7 @@ static __always_inline int on_wait_return(__s64 nr, __s64 ret)
 	regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	s = t->slot ? slot_state(t->slot - 1) : NULL;
 	if (s && is_home(&s->home, nr, regs)) {
+		notice_running(s, t->slot - 1, task, now);
 		s->at_boundary = 1;
 		if (s->start_ns)
 			finish_iteration(s, t->slot - 1, task, regs, now, ret >= 0 ? ret : -1);

@@ -44,9 +44,10 @@ int on_sample(struct bpf_perf_event_data *ctx)
 	__u64 now;
 
 	s = loop_of(task, &slot);
-	if (!s || !s->start_ns || s->at_boundary || s->off_kind != OFF_NOT)
+	if (!s || !s->start_ns || s->at_boundary || s->off_kind == OFF_IDLE)
 		return 0;
 	now = bpf_ktime_get_ns();
+	notice_running(s, slot, task, now);
 	if (now - s->start_ns < cfg_sample_after_ns)
 		return 0;
 	charge_cpu(s, now);

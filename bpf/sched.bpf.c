@@ -83,6 +83,7 @@ static __noinline void switch_out(struct ls_thread *t, struct task_struct *prev,
 	s = slot_state(slot);
 	if (!s || s->at_boundary)
 		return;
+	notice_running(s, slot, prev, now);
 	if (is_home(&s->home, (__s64)regs->orig_ax, regs) && is_under_way(regs)) {
 		if (s->start_ns)
 			finish_iteration(s, slot, prev, regs, now, state ? 0 : -1);
@@ -103,22 +104,13 @@ static __noinline void switch_out(struct ls_thread *t, struct task_struct *prev,
 static __noinline void switch_in(struct ls_thread *t, struct task_struct *next, __u64 now)
 {
 	struct ls_loop_state *s;
-	__u32 slot;
-	__u64 blocked;
 
 	if (!t || !t->slot)
 		return;
-	slot = t->slot - 1;
-	s = slot_state(slot);
+	s = slot_state(t->slot - 1);
 	if (!s || s->at_boundary || s->off_kind == OFF_NOT)
 		return;
-	blocked = enter_cpu(s, exec_ns(next), now);
-	if (blocked && s->captured)
-		settle_block(s, slot, next, blocked, now);
-	else if (blocked >= cfg_capture_after_ns && !s->pair)
-		count_loss(LS_LOST_CAPTURES);
-	s->waker_tid = 0;
-	s->captured = 0;
+	end_absence(s, t->slot - 1, next, exec_ns(next), now);
 }
 
 SEC("tp_btf/sched_switch")

@@ -70,6 +70,8 @@ def main(app, trace, requests, *objects):
         else:
             wrong[route] += 1
             print("%s: %s" % (route, complaints))
+            for s in within:
+                print("   ", json.dumps({**s, "causes": [{**c, "stack": [f.get("function") for f in c.get("stack", [])[:6]]} for c in s["causes"]]})[:1500])
     for route in total:
         print("%-12s %3d requests, %3d right, %d wrong, %d that should not be" % (route, total[route], right[route], wrong[route], extra[route]))
     share = sum(right.values()) / max(1, sum(right.values()) + sum(wrong.values()))

@@ -1,0 +1,29 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# A thread pool that runs pure Python stalls the loop by the GIL: cause gil, its 5 ms slices added up, and the pool's
+# function is the holder.
+. "$(dirname "$0")/lib.sh"
+need_loopstall
+loops=asyncio
+"$PYTHON3" -c 'import uvloop' 2>/dev/null && loops='asyncio uvloop'
+
+for loop in $loops; do
+	start gil "$PYTHON3" "$ROOT/tests/python/gil.py" "$loop"
+	wait_for 10 grep -q ready "$T/gil.out" || fail "it does not begin" "$T/gil.err"
+	trace "$pid" -m 4ms -d 3
+	finish "$tracer" 20
+	assert_eq 0 "$rc" "loopstall's exit status"
+	f=$T/trace.json
+	assert_jq "$f" 'map(select(.type == "stall")) | length >= 20' "the loop stalls"
+	assert_jq "$f" 'map(select(.type == "summary")) | .[0].loops[0].ledger
+		| .gil > 0.6 * (to_entries | map(.value) | add)' "most of the stalls' time is the GIL's"
+	assert_jq "$f" '[.[] | select(.type == "stall") | .causes[] | select(.cause == "gil" and .site)]
+		| map(select(.holder.stack | any(.function == "pool_work" and .line == 11))) as $named
+		| $named | length >= 0.8 * ($named | length) and length > 10' "the pool's function is the holder"
+	assert_jq "$f" '[.[] | select(.type == "stall") | .causes[] | select(.cause == "gil") | .ns]
+		| max > 4000000' "slices of waiting are added up"
+	assert_jq "$f" '[.[] | select(.type == "stall") | .causes[] | select(.cause == "gil") | .advice]
+		| any(contains("process pool"))' "the advice is a process pool"
+	lost_nothing "$f"
+	stop "$pid"
+done
