@@ -187,6 +187,7 @@ static inline void begin_iteration(struct ls_loop_state *s, __u64 now)
 	}
 	s->captures = 0;
 	s->held_ns = 0;
+	s->taken_place = 0;
 	s->before_attach = 0;
 	s->iteration++;
 	s->on_since_ns = now;

@@ -25,20 +25,6 @@ static __always_inline bool is_home(const struct ls_home *home, __s64 nr, const 
 	return home->fd < 0 && home->nr == nr && home->sp == regs->sp;
 }
 
-enum { HOME_WORDS = 16 };
-
-/* What lies on top of the stack in the wait: the wrapper's saved registers, its return address. */
-static __always_inline __u64 hash_top(const struct pt_regs *regs)
-{
-	__u64 words[HOME_WORDS] = {}, hash = regs->sp;
-	int i;
-
-	bpf_probe_read_user(words, sizeof(words), (void *)regs->sp);
-	for (i = 0; i < HOME_WORDS; i++)
-		hash = (hash ^ words[i]) * 0x100000001b3;
-	return hash;
-}
-
 /* The stack of the loop in its home wait, where the current task is now: it tells where the loop ends
  * and its callbacks begin. Sent again only when it looks different: a program may wait in turn at
  * several places. */
@@ -107,7 +93,7 @@ static __noinline void end_absence(struct ls_loop_state *s, __u32 slot, struct t
 	blocked = enter_cpu(s, exec_ns, now);
 	if (blocked && s->captured)
 		settle_block(s, slot, task, blocked, now);
-	else if (blocked >= cfg_capture_after_ns && !s->pair)
+	else if (blocked >= cfg_capture_after_ns && !s->pair && !s->before_attach)
 		count_loss(LS_LOST_CAPTURES);
 	s->waker_tid = 0;
 	s->captured = 0;

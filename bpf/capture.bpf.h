@@ -235,6 +235,20 @@ static __always_inline void look_at_block(struct block *block, struct task_struc
 	classify(block);
 }
 
+enum { TOP_WORDS = 16 };
+
+/* What lies on top of the stack: the wrapper's saved registers, the first return addresses. */
+static __always_inline __u64 hash_top(const struct pt_regs *regs)
+{
+	__u64 words[TOP_WORDS] = {}, hash = regs->sp;
+	int i;
+
+	bpf_probe_read_user(words, sizeof(words), (void *)regs->sp);
+	for (i = 0; i < TOP_WORDS; i++)
+		hash = (hash ^ words[i]) * 0x100000001b3;
+	return hash;
+}
+
 /* --- take, hold, send -------------------------------------------------------------------------- */
 
 /* Captures which never become part of a report are bounded in rate, whatever the target does: each
@@ -251,6 +265,25 @@ static __always_inline bool may_capture(struct ls_loop_state *s, __u64 now)
 	return true;
 }
 
+/* An iteration which blocks again and again at one place (an fsync waits for each of its blocks) needs
+ * the stack but once: the same call from the same depth, below the same return addresses. Not in
+ * CPython, whose own frames may differ on one and the same stack. */
+static __always_inline bool take_stack(struct ls_loop_state *s, struct capture_buffer *buffer,
+				       struct task_struct *task, const struct pt_regs *regs,
+				       const struct block *block, __u64 now)
+{
+	__u64 place = hash_top(regs) ^ (regs->ip << 9) ^ block->nr;
+
+	if (s->taken_place == place && !buffer->python.record.nr_frames && block->cause != LS_GIL)
+		return true;
+	if (!may_capture(s, now))
+		return false;
+	s->taken_place = place;
+	take_user_side(buffer, task, regs);
+	take_python(s, buffer, block->cause == LS_GIL);
+	return true;
+}
+
 /* The loop's thread, current, is about to block. */
 static __always_inline void take_block(struct ls_loop_state *s, __u32 slot, struct task_struct *task,
 				       const struct pt_regs *regs, const struct block *block, __u64 now)
@@ -258,15 +291,13 @@ static __always_inline void take_block(struct ls_loop_state *s, __u32 slot, stru
 	struct capture_buffer *buffer = loop_buffer(s, s->buffer);
 
 	s->captured = 0;
-	if (!buffer || !may_capture(s, now))
+	if (!buffer || !take_stack(s, buffer, task, regs, block, now))
 		return;
 	s->captured = 1;
-	take_user_side(buffer, task, regs);
 	note_call(&buffer->ev.call, regs, block->nr);
 	buffer->ev.call.fd = block->fd;
 	buffer->ev.call.object.nr_fds = block->nr_fds;
 	buffer->ev.cause = block->cause;
-	take_python(s, buffer, block->cause == LS_GIL);
 	if (block->cause == LS_LOCK)
 		take_lock_words(&buffer->ev);
 }
@@ -390,6 +421,7 @@ static __always_inline void settle_block(struct ls_loop_state *s, __u32 slot, st
 		complete_capture(s, buffer, task);
 		s->held_ns = ns;
 		s->buffer ^= 1;
+		s->taken_place = 0;
 	}
 }
 

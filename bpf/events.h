@@ -218,6 +218,7 @@ struct ls_loop_state {
 	__u64 held_ns;		/* the other buffer holds a block this long, to send if this becomes long */
 	__u64 capture_credit_ns; /* see may_capture() */
 	__u64 serial;		 /* records sent */
+	__u64 taken_place;	 /* whose stack the buffer in use holds; 0 none: see take_stack() */
 	__u64 home_hash;	 /* of the top of its stack when that was last sent */
 	__u32 captures;
 	__u32 waker_tid, waker_tgid;

@@ -18,6 +18,7 @@ static __always_inline void take_sample(struct bpf_perf_event_data *ctx, struct 
 		return;
 	}
 	send_held(s, slot, now);
+	s->taken_place = 0;
 	take_user_side(buffer, task, regs);
 	buffer->ev.flags |= LS_CAP_ONCPU | ((__s64)ctx->regs.ip < 0 ? LS_CAP_KERNEL : 0);
 	__builtin_memset(&buffer->ev.call, 0, sizeof(buffer->ev.call));
