@@ -80,6 +80,13 @@ def own_causes(stall, cause):
     return [c for c in stall.get("causes", []) if c.get("cause") == cause]
 
 
+def overlap_share(it, stall):
+    """How much of the shorter of the two lies in the other."""
+    start = max(it["start_ns"], stall["start_ns"])
+    end = min(it["end_ns"], stall["start_ns"] + stall["wall_ns"])
+    return (end - start) / max(1, min(it["wall_ns"], stall["wall_ns"]))
+
+
 class Kind:
     """What was found of one kind of stall. right[x] and wrong[x] count judgements of x."""
 
@@ -150,8 +157,7 @@ class Comparison:
         for stall in self.stalls:
             it = self.truth.nearest(stall["start_ns"])
             ours = (stall["pid"], stall["tid"]) == (head["pid"], head["tid"])
-            near = abs(it["start_ns"] - stall["start_ns"]) < self.limits.match_ms * 1e6
-            if ours and near and it["index"] not in self.found:
+            if ours and overlap_share(it, stall) > 0.5 and it["index"] not in self.found:
                 self.found[it["index"]] = stall
             elif not (ours and self.outside(stall)):
                 self.invented.append("%s (%d/%d) of %.3f ms %s: start %+.3f ms from #%d, %s" % (
@@ -321,7 +327,6 @@ def parse(argv):
     p.add_argument("--threshold-ms", type=float, default=10)
     p.add_argument("--edge-us", type=float, default=200,
                    help="how near to the threshold, or to each other, two times are one")
-    p.add_argument("--match-ms", type=float, default=1, help="how far apart starts may be")
     p.add_argument("--percentile", type=float, default=99, help="at which the next two are held")
     p.add_argument("--wall-us", type=float, default=200, help="length error, below")
     p.add_argument("--cpu-share", type=float, default=1, help="CPU error, %% of wall, below")

@@ -42,7 +42,7 @@ echo go >&9
 wait $truth || give_up "truth fails"
 wait $tracer || give_up "loopstall fails"
 python3 truth.py --truth truth.json --trace trace.json --threshold-ms 20 \
-	--edge-us 1000 --match-ms 5 --percentile 95 --wall-us 2000 --cpu-share 5 || {
+	--edge-us 1000 --percentile 95 --wall-us 2000 --cpu-share 5 || {
 	cp truth.json trace.json trace.err /out
 	exit 1
 }
