@@ -107,6 +107,11 @@ class CheckerTest(unittest.TestCase):
         self.recount()
         self.refused("1 stalls invented")
 
+    def test_nothing_is_known_of_what_was_before(self):
+        self.stalls.append(stall_for(iteration(0, start_ns=900 * MS)))
+        self.recount()
+        self.assertEqual([], self.compare())
+
     def test_a_stall_told_twice(self):
         twin = copy.deepcopy(self.stalls[0])
         twin["start_ns"] += 1000

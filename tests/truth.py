@@ -80,6 +80,13 @@ def own_causes(stall, cause):
     return [c for c in stall.get("causes", []) if c.get("cause") == cause]
 
 
+def overlap_share(it, stall):
+    """How much of the shorter of the two lies in the other."""
+    start = max(it["start_ns"], stall["start_ns"])
+    end = min(it["end_ns"], stall["start_ns"] + stall["wall_ns"])
+    return (end - start) / max(1, min(it["wall_ns"], stall["wall_ns"]))
+
+
 class Kind:
     """What was found of one kind of stall. right[x] and wrong[x] count judgements of x."""
 
@@ -150,23 +157,20 @@ class Comparison:
         for stall in self.stalls:
             it = self.truth.nearest(stall["start_ns"])
             ours = (stall["pid"], stall["tid"]) == (head["pid"], head["tid"])
-            near = abs(it["start_ns"] - stall["start_ns"]) < self.limits.match_ms * 1e6
-            if ours and near and it["index"] not in self.found:
+            if ours and overlap_share(it, stall) > 0.5 and it["index"] not in self.found:
                 self.found[it["index"]] = stall
             elif not (ours and self.outside(stall)):
-                self.invented.append("%s (%d/%d) of %.3f ms %s" % (
+                self.invented.append("%s (%d/%d) of %.3f ms %s: start %+.3f ms from #%d, %s" % (
                     stall.get("comm"), stall["pid"], stall["tid"], stall["wall_ns"] / 1e6,
-                    "matches no iteration" if ours else "is of no loop thread"))
+                    "matches no iteration" if ours else "is of no loop thread",
+                    (stall["start_ns"] - it["start_ns"]) / 1e6, it["index"],
+                    {k: round(v / 1e6, 3) for k, v in stall["ledger"].items() if v}))
 
     def outside(self, stall):
-        """Before the first or after the last iteration the loop kept no books; only a wait for
-        the CPU can have been that long there."""
+        """Before the first and after the last iteration the loop keeps no books."""
         head = self.truth.head
-        end_ns = stall["start_ns"] + stall["wall_ns"]
-        if head["first_ns"] < end_ns and stall["start_ns"] < head["last_ns"]:
-            return False
-        waited = sum(stall["ledger"].get(c, 0) for c in WAITING_FOR_CPU)
-        return stall["wall_ns"] - waited < self.limits.threshold_ms * 1e6
+        return (stall["start_ns"] + stall["wall_ns"] < head["first_ns"]
+                or stall["start_ns"] > head["last_ns"])
 
     def judge_presence(self, it):
         kind = self.kinds[it["kind"]]
@@ -242,13 +246,14 @@ class Comparison:
             share = self.overall(what)
             if share is not None and share < limits.right:
                 self.fail("%s right in %.2f %%, not %g %%" % (what, share, limits.right))
-        wall = percentile([e for k in kinds for e in k.wall_error_us], 0.99)
+        wall = percentile([e for k in kinds for e in k.wall_error_us], limits.percentile / 100)
         if wall >= limits.wall_us:
-            self.fail("length off by %.1f us at p99, not < %g us" % (wall, limits.wall_us))
-        cpu = percentile([e for k in kinds for e in k.cpu_error], 0.99)
+            self.fail("length off by %.1f us at p%g, not < %g us"
+                      % (wall, limits.percentile, limits.wall_us))
+        cpu = percentile([e for k in kinds for e in k.cpu_error], limits.percentile / 100)
         if cpu >= limits.cpu_share:
-            self.fail("CPU share off by %.2f %% of wall at p99, not < %g %%"
-                      % (cpu, limits.cpu_share))
+            self.fail("CPU share off by %.2f %% of wall at p%g, not < %g %%"
+                      % (cpu, limits.percentile, limits.cpu_share))
         unaccounted = (100.0 * sum(k.unaccounted_ns for k in kinds)
                        / sum(k.wall_ns for k in kinds))
         if unaccounted >= limits.unaccounted:
@@ -322,9 +327,9 @@ def parse(argv):
     p.add_argument("--threshold-ms", type=float, default=10)
     p.add_argument("--edge-us", type=float, default=200,
                    help="how near to the threshold, or to each other, two times are one")
-    p.add_argument("--match-ms", type=float, default=1, help="how far apart starts may be")
-    p.add_argument("--wall-us", type=float, default=200, help="length error at p99, below")
-    p.add_argument("--cpu-share", type=float, default=1, help="%% of wall at p99, below")
+    p.add_argument("--percentile", type=float, default=99, help="at which the next two are held")
+    p.add_argument("--wall-us", type=float, default=200, help="length error, below")
+    p.add_argument("--cpu-share", type=float, default=1, help="CPU error, %% of wall, below")
     p.add_argument("--unaccounted", type=float, default=1, help="%% of all wall time, below")
     p.add_argument("--right", type=float, default=99, help="%% of causes, sites …, at least")
     return p.parse_args(argv)
