@@ -457,13 +457,12 @@ static void function_without_a_symbol_does_not_get_that_of_its_neighbour(void **
 	assert_complete(f);
 }
 
-static void inlined_functions_have_their_lines(void **state)
+static void assert_inlined_lines(struct fixture *f, const char *program)
 {
-	struct fixture *f = *state;
-	const struct native_frame *frame;
 	static const char *const names[] = {"innermost", "between", "around"};
+	const struct native_frame *frame;
 
-	launch_ready(f, "debug", "inline");
+	launch_ready(f, program, "inline");
 	unwind_target(f);
 	frame = &f->frames[index_of(f, "around")];
 	assert_int_equal(frame->nr_frames, 3);
@@ -474,6 +473,23 @@ static void inlined_functions_have_their_lines(void **state)
 		assert_int_equal(frame->frames[i].file[0], '/');
 		assert_int_equal(frame->frames[i].inlined, i < 2);
 	}
+}
+
+static void inlined_functions_have_their_lines(void **state)
+{
+	assert_inlined_lines(*state, "debug");
+}
+
+static void lines_are_found_without_aranges(void **state)
+{
+	run("objcopy -R .debug_aranges %s/debug %s/no-aranges", dir, dir);
+	assert_inlined_lines(*state, "no-aranges");
+}
+
+static void compressed_debug_information_is_read(void **state)
+{
+	run("objcopy --compress-debug-sections=zlib %s/debug %s/compressed", dir, dir);
+	assert_inlined_lines(*state, "compressed");
 }
 
 static void debug_file_is_found_by_its_link(void **state)
@@ -865,6 +881,8 @@ int main(void)
 		with_symbolizer(stripped_program_shows_module_and_offset),
 		with_symbolizer(function_without_a_symbol_does_not_get_that_of_its_neighbour),
 		with_symbolizer(inlined_functions_have_their_lines),
+		with_symbolizer(lines_are_found_without_aranges),
+		with_symbolizer(compressed_debug_information_is_read),
 		with_symbolizer(debug_file_is_found_by_its_link),
 		with_symbolizer(debug_file_of_another_build_is_refused),
 		with_symbolizer(files_of_a_container_are_found_in_its_root),

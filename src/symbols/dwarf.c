@@ -28,7 +28,7 @@ enum {
 	MAX_INFLATED_BYTES = 96 << 20,    /* compressed sections come into memory whole */
 	MAX_LINE_PROGRAM_BYTES = 1 << 20, /* one row a byte at worst, of 64 bytes in memory */
 	LINE_BYTES_PER_BYTE = 16,         /* as measured, of C */
-	MAX_RANGES = 1 << 20,
+	MAX_RANGES = 1 << 20,             /* of units, and of functions in one */
 	MAX_DEPTH = 64,
 	MAX_CHAIN = 32,
 };
@@ -38,6 +38,20 @@ struct unit_range {
 	Dwarf_Off unit; /* offset of the unit's DIE */
 };
 
+struct function {
+	uint64_t low, high;
+	Dwarf_Off die;
+};
+
+/* A unit that an address was looked up in: a list of its functions spares the walk over all its
+ * DIEs. */
+struct unit {
+	Dwarf_Off die;
+	struct function *functions;
+	size_t nr_functions, max_functions;
+	bool has_lines; /* they were decoded, by libdw, which keeps them */
+};
+
 struct dwarf_file {
 	Elf *elf, *alt_elf;
 	Dwarf *dwarf, *alt;
@@ -45,7 +59,7 @@ struct dwarf_file {
 	struct unit_range *ranges;
 	size_t nr_ranges, max_ranges;
 	bool indexed;
-	Dwarf_Off *units; /* those whose lines were decoded */
+	struct unit *units;
 	size_t nr_units, max_units;
 	size_t bytes;
 	bool broken; /* libdw left it half-changed when memory ran out */
@@ -154,6 +168,8 @@ void dwarf__close(struct dwarf_file *d)
 	elf_end(d->elf);
 	elf_end(d->alt_elf);
 	free(d->ranges);
+	for (size_t i = 0; i < d->nr_units; i++)
+		free(d->units[i].functions);
 	free(d->units);
 	free(d);
 }
@@ -229,13 +245,10 @@ struct chain {
 static bool is_scope(int tag)
 {
 	switch (tag) {
-	case DW_TAG_subprogram:
 	case DW_TAG_inlined_subroutine:
 	case DW_TAG_lexical_block:
-	case DW_TAG_entry_point:
 	case DW_TAG_try_block:
 	case DW_TAG_catch_block:
-	case DW_TAG_GNU_call_site:
 		return true;
 	default:
 		return false;
@@ -258,30 +271,115 @@ static bool is_container(int tag)
 	}
 }
 
-static void find_chain(Dwarf_Die *parent, uint64_t vaddr, struct chain *chain, unsigned int depth)
+/* The functions inlined around `vaddr` inside `parent`, which contains it. */
+static void find_inlined(Dwarf_Die *parent, uint64_t vaddr, struct chain *chain, unsigned int depth)
 {
-	unsigned int before = chain->n;
 	Dwarf_Die die;
 	int tag;
 
 	if (depth >= MAX_DEPTH || dwarf_child(parent, &die) != 0)
 		return;
 	do {
-		if (guard__expired())
-			return;
 		tag = dwarf_tag(&die);
-		if (is_container(tag)) {
-			find_chain(&die, vaddr, chain, depth + 1);
-			if (chain->n > before)
-				return;
-		} else if (is_scope(tag) && dwarf_haspc(&die, vaddr) > 0) {
-			if ((tag == DW_TAG_subprogram || tag == DW_TAG_inlined_subroutine) &&
-			    chain->n < MAX_CHAIN)
-				chain->dies[chain->n++] = die;
-			find_chain(&die, vaddr, chain, depth + 1);
-			return;
-		}
-	} while (dwarf_siblingof(&die, &die) == 0);
+		if (!is_scope(tag) || dwarf_haspc(&die, vaddr) <= 0)
+			continue;
+		if (tag == DW_TAG_inlined_subroutine && chain->n < MAX_CHAIN)
+			chain->dies[chain->n++] = die;
+		find_inlined(&die, vaddr, chain, depth + 1);
+		return;
+	} while (!guard__expired() && dwarf_siblingof(&die, &die) == 0);
+}
+
+static bool add_function(struct unit *u, uint64_t low, uint64_t high, Dwarf_Off die)
+{
+	size_t max = u->max_functions ? u->max_functions * 2 : 64;
+	struct function *functions;
+
+	if (u->nr_functions == u->max_functions) {
+		if (max > MAX_RANGES)
+			return false;
+		functions = realloc(u->functions, max * sizeof(*functions));
+		if (!functions)
+			return false;
+		u->functions = functions;
+		u->max_functions = max;
+	}
+	u->functions[u->nr_functions++] = (struct function){.low = low, .high = high, .die = die};
+	return true;
+}
+
+/* Ranges from 0 are of functions that the linker threw away. */
+static bool add_ranges(struct unit *u, Dwarf_Die *die)
+{
+	Dwarf_Addr base, low, high;
+	ptrdiff_t at = 0;
+
+	while ((at = dwarf_ranges(die, at, &base, &low, &high)) > 0) {
+		if (low && low < high && !add_function(u, low, high, dwarf_dieoffset(die)))
+			return false;
+		if (guard__expired())
+			return false;
+	}
+	return true;
+}
+
+static bool list_functions(struct unit *u, Dwarf_Die *parent, unsigned int depth)
+{
+	Dwarf_Die die;
+	int tag;
+
+	if (depth >= MAX_DEPTH || dwarf_child(parent, &die) != 0)
+		return true;
+	do {
+		tag = dwarf_tag(&die);
+		if (tag == DW_TAG_subprogram && !add_ranges(u, &die))
+			return false;
+		if (is_container(tag) && !list_functions(u, &die, depth + 1))
+			return false;
+	} while (!guard__expired() && dwarf_siblingof(&die, &die) == 0);
+	return true;
+}
+
+/* What is known of the unit with this DIE. NULL: no memory. */
+static struct unit *get_unit(struct dwarf_file *d, Dwarf_Die *die)
+{
+	size_t max = d->max_units ? d->max_units * 2 : 16;
+	Dwarf_Off offset = dwarf_dieoffset(die);
+	struct unit *units, *u;
+
+	for (size_t i = 0; i < d->nr_units; i++)
+		if (d->units[i].die == offset)
+			return &d->units[i];
+	if (d->nr_units == d->max_units) {
+		units = realloc(d->units, max * sizeof(*units));
+		if (!units)
+			return NULL;
+		d->units = units;
+		d->max_units = max;
+	}
+	u = &d->units[d->nr_units++];
+	*u = (struct unit){.die = offset};
+	list_functions(u, die, 0);
+	d->bytes += u->max_functions * sizeof(*u->functions);
+	return u;
+}
+
+/* The chain of functions around `vaddr`: the physical one, then what is inlined into it. */
+static void find_chain(struct dwarf_file *d, const struct unit *u, uint64_t vaddr,
+		       struct chain *chain)
+{
+	const struct function *f, *best = NULL;
+
+	for (size_t i = 0; i < u->nr_functions; i++) {
+		f = &u->functions[i];
+		if (vaddr >= f->low && vaddr < f->high &&
+		    (!best || f->high - f->low < best->high - best->low))
+			best = f;
+	}
+	if (!best || !dwarf_offdie(d->dwarf, best->die, &chain->dies[0]))
+		return;
+	chain->n = 1;
+	find_inlined(&chain->dies[0], vaddr, chain, 0);
 }
 
 static const char *string_attr(Dwarf_Die *die, unsigned int name)
@@ -349,33 +447,15 @@ static const char *file_name(struct strings *pool, Dwarf_Die *unit, const char *
 }
 
 /* libdw decodes a unit's whole line program into memory, and keeps it. */
-static bool add_lines(struct dwarf_file *d, Dwarf_Off unit, uint32_t length)
-{
-	size_t max = d->max_units ? d->max_units * 2 : 64;
-	Dwarf_Off *units;
-
-	for (size_t i = 0; i < d->nr_units; i++)
-		if (d->units[i] == unit)
-			return true;
-	if (d->nr_units == d->max_units) {
-		units = realloc(d->units, max * sizeof(*units));
-		if (!units)
-			return false;
-		d->units = units;
-		d->max_units = max;
-	}
-	d->units[d->nr_units++] = unit;
-	d->bytes += (size_t)length * LINE_BYTES_PER_BYTE;
-	return true;
-}
-
-static bool lines_within_bounds(struct dwarf_file *d, Dwarf_Die *unit)
+static bool lines_within_bounds(struct dwarf_file *d, struct unit *u, Dwarf_Die *die)
 {
 	Dwarf_Attribute attr;
 	Dwarf_Word offset;
 	uint32_t length;
 
-	if (!d->lines || !dwarf_attr(unit, DW_AT_stmt_list, &attr) ||
+	if (u->has_lines)
+		return true;
+	if (!d->lines || !dwarf_attr(die, DW_AT_stmt_list, &attr) ||
 	    dwarf_formudata(&attr, &offset))
 		return false;
 	if (offset > d->lines->d_size || d->lines->d_size - offset < sizeof(length))
@@ -383,18 +463,16 @@ static bool lines_within_bounds(struct dwarf_file *d, Dwarf_Die *unit)
 	memcpy(&length, (const char *)d->lines->d_buf + offset, sizeof(length));
 	if (length > MAX_LINE_PROGRAM_BYTES) /* which the escape to 64 bits is, too */
 		return false;
-	return add_lines(d, dwarf_dieoffset(unit), length);
+	d->bytes += (size_t)length * LINE_BYTES_PER_BYTE;
+	u->has_lines = true;
+	return true;
 }
 
-static void set_line(struct dwarf_file *d, struct strings *pool, Dwarf_Die *unit, uint64_t vaddr,
-		     struct ls_frame *frame)
+static void set_line(struct strings *pool, Dwarf_Die *unit, uint64_t vaddr, struct ls_frame *frame)
 {
-	Dwarf_Line *line;
+	Dwarf_Line *line = dwarf_getsrc_die(unit, vaddr);
 	int number = 0;
 
-	if (!lines_within_bounds(d, unit))
-		return;
-	line = dwarf_getsrc_die(unit, vaddr);
 	if (!line || dwarf_lineno(line, &number) || number <= 0)
 		return;
 	frame->file = file_name(pool, unit, dwarf_linesrc(line, NULL, NULL));
@@ -402,8 +480,8 @@ static void set_line(struct dwarf_file *d, struct strings *pool, Dwarf_Die *unit
 }
 
 /* Where `inlined` was called, which is in the function around it. */
-static void set_call_line(struct dwarf_file *d, struct strings *pool, Dwarf_Die *unit,
-			  Dwarf_Die *inlined, struct ls_frame *frame)
+static void set_call_line(struct strings *pool, Dwarf_Die *unit, Dwarf_Die *inlined,
+			  struct ls_frame *frame)
 {
 	Dwarf_Attribute attr;
 	Dwarf_Word file, line;
@@ -415,8 +493,7 @@ static void set_call_line(struct dwarf_file *d, struct strings *pool, Dwarf_Die 
 		return;
 	if (!dwarf_attr(inlined, DW_AT_call_file, &attr) || dwarf_formudata(&attr, &file))
 		return;
-	if (!lines_within_bounds(d, unit) || dwarf_getsrcfiles(unit, &files, &nr_files) ||
-	    file >= nr_files)
+	if (dwarf_getsrcfiles(unit, &files, &nr_files) || file >= nr_files)
 		return;
 	frame->file = file_name(pool, unit, dwarf_filesrc(files, file, NULL, NULL));
 	frame->line = (uint32_t)line;
@@ -436,21 +513,28 @@ static size_t find_frames(struct dwarf_file *d, struct strings *pool, uint64_t v
 			  struct ls_frame *frames, size_t max)
 {
 	struct chain chain = {.n = 0};
+	struct unit *u;
 	Dwarf_Die unit;
+	bool lines;
 	size_t n = 0;
 
 	if (!find_unit(d, vaddr, &unit))
 		return 0;
-	find_chain(&unit, vaddr, &chain, 0);
+	u = get_unit(d, &unit);
+	if (!u)
+		return 0;
+	find_chain(d, u, vaddr, &chain);
 	memset(frames, 0, max * sizeof(*frames));
-	set_line(d, pool, &unit, vaddr, &frames[0]);
+	lines = lines_within_bounds(d, u, &unit);
+	if (lines)
+		set_line(pool, &unit, vaddr, &frames[0]);
 	for (unsigned int i = chain.n; i > 0; i--, n++) {
 		if (n + 1 == max) /* the physical function always comes last */
 			i = 1;
 		frames[n].function = function_name(pool, &chain.dies[i - 1]);
 		frames[n].inlined = i > 1;
-		if (i > 1)
-			set_call_line(d, pool, &unit, &chain.dies[i - 1], &frames[n + 1]);
+		if (i > 1 && lines)
+			set_call_line(pool, &unit, &chain.dies[i - 1], &frames[n + 1]);
 	}
 	return n ? n : 1;
 }
