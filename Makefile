@@ -102,6 +102,11 @@ $(B)/bench/server_%: tests/bench/server_%.c $(SERVER_LIB_OBJS)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $< $(SERVER_LIB_OBJS) $(SERVER_LDLIBS) -o $@
 
+$(B)/bench/diff_%: tests/bench/diff_%.c $(LIB_OBJS)
+	$(call say,BENCH,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $< $(LIB_OBJS) $(LDLIBS) -o $@
+
 # The stallers are targets, built as distributions build: optimised, no frame pointers.
 $(B)/stallers/%: tests/stallers/%.c
 	$(call say,CC,$@)

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Bins have equal lengths, at first that of the first slice. When a run outgrows MAX_BINS of them,
+ * neighbours are added together and the length doubles, so that memory stays bounded.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "diff/recording.h"
+#include "model/intern.h"
+#include "model/tracefile.h"
+
+enum { MAX_SITES = 4000, DEFAULT_SLICE_NS = 1000000000 };
+
+/* What reading needs beyond the result. */
+struct reading {
+	struct recording r; /* first: the reporter's self is both */
+	struct intern *keys;
+	size_t sites_size;
+	uint64_t begin_ns, bin_ns;
+	uint64_t serial;
+	struct {
+		uint64_t serial;
+		double ns;
+	} * at_hand; /* one a site: its time in the stall at hand */
+};
+
+struct recording *recording__new(const char *path)
+{
+	struct reading *rd = calloc(1, sizeof(*rd));
+
+	if (!rd)
+		return NULL;
+	rd->r.path = path;
+	rd->keys = intern__new(64 << 20);
+	if (rd->keys)
+		return &rd->r;
+	free(rd);
+	errno = ENOMEM;
+	return NULL;
+}
+
+void recording__free(struct recording *r)
+{
+	struct reading *rd = (struct reading *)r;
+
+	if (!r)
+		return;
+	for (size_t i = 0; i < r->nr_sites; i++) {
+		free(r->sites[i].key);
+		free(r->sites[i].callee);
+		free(r->sites[i].call);
+	}
+	free(r->sites);
+	free(rd->at_hand);
+	intern__free(rd->keys);
+	free(rd);
+}
+
+/* --- bins --- */
+
+static void add_bin(struct bin *to, const struct bin *from)
+{
+	to->iterations += from->iterations;
+	to->stalls += from->stalls;
+	to->stalled_ns += from->stalled_ns;
+	to->busy_ns += from->busy_ns;
+	for (int i = 0; i < LEDGER_CLASSES; i++)
+		to->ledger_ns[i] += from->ledger_ns[i];
+	for (int i = 0; i < LS_HIST_BUCKETS; i++)
+		to->histogram[i] += from->histogram[i];
+}
+
+static void halve(struct reading *rd)
+{
+	struct recording *r = &rd->r;
+
+	for (size_t i = 0; i < MAX_BINS / 2; i++) {
+		if (i)
+			r->bins[i] = r->bins[2 * i];
+		add_bin(&r->bins[i], &r->bins[2 * i + 1]);
+		for (size_t s = 0; s < r->nr_sites; s++)
+			r->sites[s].bin_ns[i] =
+				r->sites[s].bin_ns[2 * i] + r->sites[s].bin_ns[2 * i + 1];
+	}
+	memset(&r->bins[MAX_BINS / 2], 0, sizeof(r->bins) / 2);
+	for (size_t s = 0; s < r->nr_sites; s++)
+		memset(&r->sites[s].bin_ns[MAX_BINS / 2], 0, sizeof(r->sites[s].bin_ns) / 2);
+	rd->bin_ns *= 2;
+	r->nr_bins = (r->nr_bins + 1) / 2;
+}
+
+static size_t bin_at(struct reading *rd, uint64_t ns)
+{
+	uint64_t at;
+
+	if (!rd->bin_ns)
+		rd->bin_ns = DEFAULT_SLICE_NS;
+	ns = ns > rd->begin_ns ? ns - rd->begin_ns : 0;
+	while ((at = ns / rd->bin_ns) >= MAX_BINS)
+		halve(rd);
+	if (at >= rd->r.nr_bins)
+		rd->r.nr_bins = at + 1;
+	return at;
+}
+
+static int on_slice(void *self, const struct ls_slice *s)
+{
+	struct reading *rd = self;
+	struct bin bin = {
+		.iterations = (double)s->iterations,
+		.stalls = (double)s->stalls,
+		.stalled_ns = (double)s->stalled_wall_ns,
+		.busy_ns = (double)s->busy_ns,
+	};
+
+	if (!rd->bin_ns)
+		rd->bin_ns = s->end_ns - s->start_ns;
+	for (int i = 0; i < LS_NR_CAUSES; i++)
+		bin.ledger_ns[i] = (double)s->ledger.ns[i];
+	bin.ledger_ns[LS_NR_CAUSES] = (double)s->ledger.unaccounted_ns;
+	for (int i = 0; i < LS_HIST_BUCKETS; i++)
+		bin.histogram[i] = s->histogram[i];
+	add_bin(&rd->r.bins[bin_at(rd, s->start_ns + (s->end_ns - s->start_ns) / 2)], &bin);
+	return 0;
+}
+
+/* --- sites --- */
+
+/* The last two parts of a path: checkouts differ in the rest. */
+static const char *tail_of(const char *path)
+{
+	const char *p = path + strlen(path);
+	int slashes = 0;
+
+	while (p > path && (p[-1] != '/' || ++slashes < 2))
+		p--;
+	return p;
+}
+
+static void make_key(const struct ls_blame *b, char *key, size_t bytes)
+{
+	const struct ls_frame *f = b->site;
+	const char *where = f ? (f->file ? f->file : f->module) : NULL;
+	char function[400];
+
+	if (f && f->function)
+		snprintf(function, sizeof(function), "%s", f->function);
+	else if (f && f->has_offset)
+		snprintf(function, sizeof(function), "+0x%llx", (unsigned long long)f->offset);
+	else
+		snprintf(function, sizeof(function), "(unknown site%s%s)", b->call.name ? ", " : "",
+			 b->call.name ? b->call.name : "");
+	snprintf(key, bytes, "%s:%s%s%s%s", ls_cause__name(b->cause), function, where ? " (" : "",
+		 where ? tail_of(where) : "", where ? ")" : "");
+}
+
+static int grow_sites(struct reading *rd)
+{
+	size_t size = rd->sites_size ? rd->sites_size * 2 : 32;
+	void *sites = realloc(rd->r.sites, size * sizeof(*rd->r.sites));
+	void *at_hand;
+
+	if (!sites)
+		return -ENOMEM;
+	rd->r.sites = sites;
+	at_hand = realloc(rd->at_hand, size * sizeof(*rd->at_hand));
+	if (!at_hand)
+		return -ENOMEM;
+	rd->at_hand = at_hand;
+	rd->sites_size = size;
+	return 0;
+}
+
+static int new_site(struct reading *rd, const char *key, const struct ls_blame *b)
+{
+	struct rec_site *site;
+	int err = rd->r.nr_sites == rd->sites_size ? grow_sites(rd) : 0;
+
+	if (err)
+		return err;
+	site = &rd->r.sites[rd->r.nr_sites];
+	memset(site, 0, sizeof(*site));
+	memset(&rd->at_hand[rd->r.nr_sites], 0, sizeof(*rd->at_hand));
+	site->key = strdup(key);
+	if (!site->key)
+		return -ENOMEM;
+	site->name = strchr(site->key, ':') + 1;
+	site->cause = b->cause;
+	rd->r.nr_sites++;
+	return 0;
+}
+
+/* Its number, new or known. Beyond MAX_SITES: -1, it is in the ledger alone. */
+static ssize_t find_site(struct reading *rd, const struct ls_blame *b)
+{
+	char key[900];
+	int64_t id;
+	int err;
+
+	make_key(b, key, sizeof(key));
+	if (rd->r.nr_sites >= MAX_SITES)
+		return intern__find(rd->keys, key, strlen(key) + 1);
+	id = intern__id(rd->keys, key, strlen(key) + 1);
+	if (id < 0)
+		return -1;
+	err = (size_t)id == rd->r.nr_sites ? new_site(rd, key, b) : 0;
+	return err ? -1 : (ssize_t)id;
+}
+
+static char *copy_or_null(const char *s)
+{
+	return s ? strdup(s) : NULL;
+}
+
+/* The longest stall tells best what the site called. */
+static void describe(struct rec_site *site, const struct ls_blame *b)
+{
+	char call[512];
+
+	free(site->callee);
+	free(site->call);
+	site->callee = copy_or_null(b->callee ? b->callee->function : NULL);
+	snprintf(call, sizeof(call), "%s%s%s", b->call.name ? b->call.name : "",
+		 b->call.object ? " " : "", b->call.object ? b->call.object : "");
+	site->call = call[0] ? strdup(call) : NULL;
+	site->line = b->site ? b->site->line : 0;
+}
+
+static int on_stall(void *self, const struct ls_stall *stall)
+{
+	struct reading *rd = self;
+	size_t bin = bin_at(rd, stall->start_ns);
+	struct rec_site *site;
+	ssize_t id;
+
+	rd->serial++;
+	for (size_t i = 0; i < stall->nr_causes; i++) {
+		id = find_site(rd, &stall->causes[i]);
+		if (id < 0)
+			continue;
+		site = &rd->r.sites[id];
+		if (rd->at_hand[id].serial != rd->serial) {
+			rd->at_hand[id].serial = rd->serial;
+			rd->at_hand[id].ns = 0;
+			site->stalls++;
+		}
+		rd->at_hand[id].ns += (double)stall->causes[i].ns;
+		site->ns += (double)stall->causes[i].ns;
+		site->bin_ns[bin] += (double)stall->causes[i].ns;
+		if (rd->at_hand[id].ns <= site->max_ns)
+			continue;
+		site->max_ns = rd->at_hand[id].ns;
+		describe(site, &stall->causes[i]);
+	}
+	return 0;
+}
+
+/* These have no time of their own: their site's bins are scaled up to its sum at the end. */
+static int on_rest(void *self, const struct ls_rest *rest)
+{
+	struct reading *rd = self;
+	struct rec_site *site;
+	ssize_t id;
+
+	rd->r.nr_added_up += rest->stalls;
+	for (size_t i = 0; i < rest->nr_causes; i++) {
+		if (!rest->causes[i].stack.nr_frames && !rest->causes[i].site)
+			continue;
+		id = find_site(rd, &rest->causes[i]);
+		if (id < 0)
+			continue;
+		site = &rd->r.sites[id];
+		site->ns += (double)rest->causes[i].ns;
+		site->stalls += (double)rest->causes[i].count;
+		if (!site->call && !site->callee)
+			describe(site, &rest->causes[i]);
+	}
+	return 0;
+}
+
+/* --- the whole --- */
+
+static int on_start(void *self, const struct ls_start *start)
+{
+	struct reading *rd = self;
+
+	rd->r.threshold_ns = start->threshold_ns;
+	rd->begin_ns = start->mono_ns;
+	return 0;
+}
+
+static void scale_site(struct recording *r, struct rec_site *site)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < r->nr_bins; i++)
+		sum += site->bin_ns[i];
+	for (size_t i = 0; i < r->nr_bins && sum > 0; i++)
+		site->bin_ns[i] *= site->ns / sum;
+	for (size_t i = 0; i < r->nr_bins && sum <= 0; i++)
+		site->bin_ns[i] = site->ns / (double)r->nr_bins;
+}
+
+/* A last bin that is mostly empty because the run ended would pass for a quiet second. */
+static void drop_stub(struct recording *r)
+{
+	double covered = r->seconds - (double)(r->nr_bins - 1) * r->bin_seconds;
+
+	if (r->nr_bins < 2 || covered >= r->bin_seconds / 2)
+		return;
+	add_bin(&r->bins[r->nr_bins - 2], &r->bins[r->nr_bins - 1]);
+	for (size_t s = 0; s < r->nr_sites; s++)
+		r->sites[s].bin_ns[r->nr_bins - 2] += r->sites[s].bin_ns[r->nr_bins - 1];
+	r->nr_bins--;
+}
+
+static int on_summary(void *self, const struct ls_summary *summary)
+{
+	struct reading *rd = self;
+	struct recording *r = &rd->r;
+	uint64_t end_ns = rd->begin_ns + (uint64_t)(summary->seconds * 1e9);
+
+	r->seconds = summary->seconds;
+	r->nr_loops = summary->nr_loops;
+	r->lost = summary->lost.events + summary->lost.stalls + summary->lost.captures;
+	for (size_t i = 0; i < summary->nr_loops; i++)
+		r->max_ns = fmax(r->max_ns, (double)summary->loops[i].max_ns);
+	if (end_ns > rd->begin_ns) /* quiet to its end */
+		bin_at(rd, end_ns - 1);
+	r->bin_seconds = (double)rd->bin_ns / 1e9;
+	drop_stub(r);
+	for (size_t i = 0; i < r->nr_sites; i++)
+		scale_site(r, &r->sites[i]);
+	for (size_t i = 0; i < r->nr_bins; i++)
+		add_bin(&r->total, &r->bins[i]);
+	return 0;
+}
+
+const struct reporter recording__reporter = {
+	.start = on_start,
+	.stall = on_stall,
+	.slice = on_slice,
+	.rest = on_rest,
+	.summary = on_summary,
+};
+
+struct recording *recording__read(const char *path, char *why, size_t why_bytes)
+{
+	int fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC), err;
+	struct recording *r;
+
+	if (fd < 0) {
+		snprintf(why, why_bytes, "%s", strerror(errno));
+		return NULL;
+	}
+	r = recording__new(path);
+	err = r ? tracefile__read(fd, &recording__reporter, r, why, why_bytes) : -errno;
+	if (fd != STDIN_FILENO)
+		close(fd);
+	if (!err)
+		return r;
+	if (!r || !why[0])
+		snprintf(why, why_bytes, "%s", strerror(-err));
+	recording__free(r);
+	return NULL;
+}
