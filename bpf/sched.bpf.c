@@ -115,7 +115,7 @@ static __noinline void switch_in(struct ls_thread *t, struct task_struct *next, 
 	blocked = enter_cpu(s, exec_ns(next), now);
 	if (blocked && s->captured)
 		settle_block(s, slot, next, blocked, now);
-	else if (blocked >= cfg_capture_after_ns && !s->pair)
+	else if (blocked >= cfg_capture_after_ns && !s->pair && !s->before_attach)
 		count_loss(LS_LOST_CAPTURES);
 	s->waker_tid = 0;
 	s->captured = 0;

@@ -16,6 +16,7 @@
 #include "loopstall.skel.h"
 #include "maps_abi.h"
 #include "trace/features.h"
+#include "trace/stats.h"
 #include "trace/tracepoint.h"
 #include "trace/tracer.h"
 
@@ -550,7 +551,7 @@ void tracer__tick(struct tracer *t, uint64_t now_ns)
 	if (w->opened_ns && now_ns - w->opened_ns < at_least(stats_every_ns, 20 * w->length_ns))
 		return;
 	w->opened_ns = now_ns;
-	w->fd = bpf_enable_stats(BPF_STATS_RUN_TIME); /* -1 without CAP_SYS_ADMIN: cost stays unknown */
+	w->fd = stats__open_window(); /* -1 without CAP_SYS_ADMIN: cost stays unknown */
 	if (w->fd >= 0)
 		read_run_time(t, &w->from_ns, &w->from_runs);
 }
