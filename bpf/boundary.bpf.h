@@ -118,6 +118,8 @@ static __always_inline void finish_iteration(struct ls_loop_state *s, __u32 slot
 					     struct task_struct *task, const struct pt_regs *regs,
 					     __u64 now, __s32 ready)
 {
+	if (frozen)
+		return;
 	if (end_iteration(s, now) >= cfg_threshold_ns) {
 		send_held(s, slot, now);
 		send_home(s, slot, task, regs, now);

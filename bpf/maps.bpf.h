@@ -141,6 +141,13 @@ LS_KNOB(__u64, cfg_capture_period_ns, 500000); /* captures that come to nothing:
 LS_KNOB(__u64, cfg_capture_burst_ns, 128000000); /* ... but this much time's worth at once */
 LS_KNOB(__u32, cfg_tid, 0);		       /* trace this thread only */
 
+/* Set by user space at the end: nothing is counted any more, and what it reads holds still. */
+#ifdef LS_DEFINE
+volatile __u32 frozen = 0;
+#else
+extern volatile __u32 frozen;
+#endif
+
 static __always_inline void count_loss(__u32 which)
 {
 	__u64 *n = bpf_map_lookup_elem(&losses, &which);

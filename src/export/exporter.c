@@ -12,6 +12,7 @@
 #include "export/http.h"
 #include "export/privileges.h"
 #include "log.h"
+#include "trace/stats.h"
 
 static const uint64_t scan_ns = 1000000000, observe_ns = 10000000000;
 
@@ -93,6 +94,9 @@ static int start(struct exporter *e)
 	int err;
 
 	raise_file_limit();
+	err = stats__keep(); /* while this process is small */
+	if (err)
+		log_warn("the cost of the probes will not be known: %s", strerror(-err));
 	if (o->web_config && !(e->web = web_config__read(o->web_config)))
 		return -errno;
 	e->metrics = metrics__new(&o->metrics);
@@ -141,9 +145,10 @@ static int wait_for_work(struct exporter *e, int stop_fd, bool *stopped)
 static int work(struct exporter *e)
 {
 	int err = session__turn(e->session);
-	uint64_t now = clock__mono_ns();
+	uint64_t now;
 
 	http__serve(e->http);
+	now = clock__mono_ns();
 	if (!err && now - e->scanned_ns >= scan_ns) {
 		e->scanned_ns = now;
 		err = discover__scan(e->discover, e->session);

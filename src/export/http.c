@@ -356,9 +356,10 @@ int http__timeout_ms(const struct http *h)
 
 void http__serve(struct http *h)
 {
-	uint64_t now = clock__mono_ns();
+	uint64_t now;
 
 	MHD_run(h->daemon);
+	now = clock__mono_ns();
 	if (now - h->guarded_ns < guard_ns)
 		return;
 	h->guarded_ns = now;

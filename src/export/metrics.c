@@ -9,7 +9,7 @@
 
 enum { FIRST_POWER = 16, HASH_SIZE = 1024 };
 
-static const uint64_t mark_ns = 10000000000, rerank_ns = 60000000000;
+static const uint64_t mark_ns = 10000000000, rerank_ns = 15000000000;
 
 #define MS 1000000ULL
 const uint64_t stall_bounds_ns[STALL_BUCKETS] = {

@@ -8,7 +8,7 @@
 
 enum { WATCHED_PER_SHOWN = 4 };
 
-static const double fade = 0.9;	      /* a minute: half of it in seven */
+static const double fade = 0.975;      /* in a quarter of a minute: half of it in seven */
 static const double clearly_worse = 2; /* so that equals do not take turns */
 
 int site_counters__init(struct site_counters *s, size_t max_shown)

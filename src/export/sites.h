@@ -39,7 +39,7 @@ void site_counters__free(struct site_counters *s);
 void site_counters__count(struct site_counters *s, const char *comm, enum ls_cause cause, const char *site,
 		  uint64_t ns);
 
-/* To be called once a minute: the past fades, and places change hands. */
+/* To be called four times a minute: the past fades, and places change hands. */
 void site_counters__rerank(struct site_counters *s);
 
 #endif

@@ -950,6 +950,14 @@ static void find_quiet(struct session *s, uint32_t slot, const struct ls_loop_st
 		announce(s, loop);
 }
 
+/* It was taken for a loop because it seemed to hang; now that others show themselves, it is not. */
+static void withdraw(struct session *s, struct traced_loop *loop, const struct ls_loop_state *state)
+{
+	loop->announced = false;
+	if (s->reporter->ended)
+		fail(s, s->reporter->ended(s->self, &loop->model, state));
+}
+
 /* Ends whose records were lost. */
 static void sweep(struct session *s)
 {
@@ -982,10 +990,14 @@ static void keep_house(struct session *s, uint64_t now)
 	for (uint32_t i = 0; i < nr; i++) {
 		if (!states[i].tid)
 			continue;
-		if (s->by_slot[i])
-			drop_records(s->by_slot[i], &states[i]);
-		else
+		if (!s->by_slot[i]) {
 			find_quiet(s, i, &states[i]);
+			continue;
+		}
+		drop_records(s->by_slot[i], &states[i]);
+		if (s->by_slot[i]->suspect && s->by_slot[i]->announced &&
+		    !is_likely_loop(s, s->by_slot[i]))
+			withdraw(s, s->by_slot[i], &states[i]);
 	}
 	if (now - s->swept_ns >= sweep_ns) {
 		s->swept_ns = now;
@@ -1074,6 +1086,7 @@ int session__run(struct session *s, int stop_fd)
 				     (!s->census.running && !s->census.suspects)))
 			return refuse_no_loop(s);
 	}
+	tracer__freeze(s->tracer);
 	if (!err)
 		err = tracer__consume(s->tracer);
 	report_slices(s, now);

@@ -16,6 +16,7 @@
 #include "loopstall.skel.h"
 #include "maps_abi.h"
 #include "trace/features.h"
+#include "trace/stats.h"
 #include "trace/tracepoint.h"
 #include "trace/tracer.h"
 
@@ -486,6 +487,12 @@ int tracer__map_fd(const struct tracer *t, const char *name)
 	return bpf_object__find_map_fd_by_name(t->skel->obj, name);
 }
 
+void tracer__freeze(struct tracer *t)
+{
+	t->skel->bss->frozen = 1;
+	usleep(1000); /* longer than a program runs that has not seen it yet */
+}
+
 /* --- losses and cost --------------------------------------------------------------------------- */
 
 void tracer__losses(const struct tracer *t, struct ls_losses *losses)
@@ -551,7 +558,7 @@ void tracer__tick(struct tracer *t, uint64_t now_ns)
 	if (w->opened_ns && now_ns - w->opened_ns < at_least(stats_every_ns, 20 * w->length_ns))
 		return;
 	w->opened_ns = now_ns;
-	w->fd = bpf_enable_stats(BPF_STATS_RUN_TIME); /* -1 without CAP_SYS_ADMIN: cost stays unknown */
+	w->fd = stats__open_window(); /* -1 without CAP_SYS_ADMIN: cost stays unknown */
 	if (w->fd >= 0)
 		read_run_time(t, &w->from_ns, &w->from_runs);
 }

@@ -57,6 +57,9 @@ void tracer__release(struct tracer *t, uint32_t slot);
 const struct ls_ev_capture *tracer__current_capture(struct tracer *t, uint32_t slot,
 						    const struct ls_ev_python **python);
 
+/* Totals and records hold still from here on: the end of a run, whose sums shall agree. */
+void tracer__freeze(struct tracer *t);
+
 /* To be called now and then: opens and closes the windows in which the kernel counts run time. */
 void tracer__tick(struct tracer *t, uint64_t now_ns);
 void tracer__losses(const struct tracer *t, struct ls_losses *losses);

@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "account.h"
+#include "clock.h"
+#include "export/buffer.h"
+#include "export/exposition.h"
+#include "export/labels.h"
+#include "export/metrics.h"
+#include "export/webconfig.h"
+#include "fixture.h"
+
+static const struct metrics_options defaults = {
+	.threshold_ns = 10 * MS,
+	.expire_ns = 300 * SEC,
+	.max_sites = 4,
+	.max_ended = 8,
+	.buckets = 2,
+};
+
+static char *write_text(const struct metrics *m, enum exposition_format format)
+{
+	struct buffer out = {0};
+
+	exposition__write(m, format, &out);
+	buffer__add(&out, "", 1);
+	assert_false(out.failed);
+	return out.text;
+}
+
+/* The value of the line that begins with `series`; fails when there is none. */
+static double value_of(const char *text, const char *series)
+{
+	const char *at = strstr(text, series);
+
+	if (!at)
+		fail_msg("no series %s", series);
+	return strtod(at + strlen(series), NULL);
+}
+
+static struct ls_stall stall_of(const char *comm, enum ls_cause cause, uint64_t ns,
+				const struct ls_blame *blame)
+{
+	struct ls_stall s = {
+		.pid = 7, .tid = 8, .comm = comm, .kind = "epoll", .wall_ns = ns, .time_ns = 5 * SEC};
+
+	s.ledger.ns[cause] = ns;
+	s.causes = blame;
+	s.nr_causes = blame ? 1 : 0;
+	return s;
+}
+
+static struct ls_loop loop_named(const char *comm)
+{
+	return (struct ls_loop){.pid = 7, .tid = 8, .comm = comm, .kind = "epoll", .wait = "epoll_wait"};
+}
+
+static struct metrics *metrics_with(const struct ls_loop *loop)
+{
+	struct metrics *m = metrics__new(&defaults);
+
+	assert_non_null(m);
+	assert_int_equal(metrics_reporter.loop(m, loop), 0);
+	return m;
+}
+
+/* --- labels ----------------------------------------------------------------------------------- */
+
+static void label_values_are_escaped(void **state)
+{
+	struct buffer out = {0};
+
+	(void)state;
+	label__write(&out, "a", "q\"b\\s\nn", true);
+	buffer__add(&out, "", 1);
+	assert_string_equal(out.text, ",a=\"q\\\"b\\\\s\\nn\"");
+	buffer__free(&out);
+}
+
+static void label_values_are_valid_utf8_and_cut_between_characters(void **state)
+{
+	char out[8];
+
+	(void)state;
+	label__clean("a\xff\x01", out, sizeof(out));
+	assert_string_equal(out, "a\xef\xbf\xbd?");
+	label__clean("abcdef\xc3\xa9", out, sizeof(out));
+	assert_string_equal(out, "abcdef");
+}
+
+static void two_hostile_names_that_look_alike_are_one_series(void **state)
+{
+	struct ls_loop a = loop_named("x\x80"), b = loop_named("x\x81");
+	struct metrics *m = metrics_with(&a);
+
+	(void)state;
+	assert_int_equal(metrics_reporter.loop(m, &b), 0);
+	assert_int_equal(m->nr_series, 1);
+	metrics__free(m);
+}
+
+static void a_containers_id_is_found_in_its_cgroup(void **state)
+{
+#define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+	static const char *const with[] = {
+		"/docker/" ID,
+		"/system.slice/docker-" ID ".scope",
+		"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1234.slice/"
+		"cri-containerd-" ID ".scope",
+		"/kubepods/besteffort/pod2f1a/" ID,
+	};
+	char id[LABEL_CONTAINER_BYTES];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(with) / sizeof(with[0]); i++) {
+		assert_true(label__container(with[i], id));
+		assert_string_equal(id, ID);
+	}
+	assert_false(label__container("/system.slice/nginx.service", id));
+	assert_false(label__container("/x/0" ID, id));
+	assert_string_equal(id, "");
+}
+
+/* --- histograms ------------------------------------------------------------------------------- */
+
+static void iteration_buckets_are_cumulative_and_hold_every_length(void **state)
+{
+	struct ls_loop loop = loop_named("app");
+	struct metrics *m = metrics_with(&loop);
+	struct ls_loop_state s = {.tid = 8, .tgid = 7};
+	uint64_t lengths[] = {0, 1000, 65535, 65536, 70 * MS, 20 * SEC, 2000 * SEC};
+	double last = 0;
+	char *text;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++)
+		s.histogram[hist_bucket(lengths[i])]++;
+	s.busy_ns = 123456789;
+	metrics__observe(m, &loop, &s, SEC);
+	text = write_text(m, FORMAT_TEXT);
+	for (const char *at = text; (at = strstr(at, "iteration_seconds_bucket{")); at++) {
+		double v = strtod(strstr(at, "\"} ") + 3, NULL);
+
+		assert_true(v >= last);
+		last = v;
+	}
+	assert_true(last == 7);
+#define LABELS "{pid=\"7\",tid=\"8\",comm=\"app\",kind=\"epoll\""
+	assert_true(value_of(text, "bucket" LABELS ",le=\"0.000065536\"} ") == 3);
+	assert_true(value_of(text, "bucket" LABELS ",le=\"0.000098304\"} ") == 4);
+	assert_true(value_of(text, "bucket" LABELS ",le=\"17.179869184\"} ") == 5);
+	assert_true(value_of(text, "bucket" LABELS ",le=\"+Inf\"} ") == 7);
+	assert_true(value_of(text, "iteration_seconds_count" LABELS "} ") == 7);
+	assert_non_null(strstr(text, "iteration_seconds_sum" LABELS "} 0.123456789\n"));
+	free(text);
+	metrics__free(m);
+}
+
+/* A true quantile against Prometheus' histogram_quantile() over the buckets. */
+static void eight_buckets_a_power_tell_quantiles_to_a_tenth(void **state)
+{
+	struct metrics_options options = defaults;
+	uint64_t bounds[ITERATION_BUCKETS_MAX], random = 1;
+	struct metrics *m;
+	size_t nr;
+
+	(void)state;
+	options.buckets = 8;
+	m = metrics__new(&options);
+	nr = metrics__iteration_bounds(m, bounds);
+	for (int i = 0; i < 10000; i++) {
+		uint64_t ns, lower = 0, upper = 0;
+
+		random = random * 6364136223846793005ULL + 1;
+		ns = 70000 + (random >> 20) % (10 * SEC);
+		for (size_t b = 0; b + 1 < nr && !upper; b++) {
+			if (ns < bounds[b])
+				upper = bounds[b];
+			else
+				lower = bounds[b];
+		}
+		assert_true(upper && (double)(upper - lower) / lower <= 0.125);
+		assert_true(((lower + upper) / 2.0 - ns) / ns < 0.1);
+	}
+	metrics__free(m);
+}
+
+static void counters_of_32_bits_may_wrap(void **state)
+{
+	struct ls_loop loop = loop_named("app");
+	struct metrics *m = metrics_with(&loop);
+	struct ls_loop_state s = {.tid = 8, .tgid = 7};
+	unsigned int cell = hist_bucket(3 * MS);
+	char *text;
+
+	(void)state;
+	s.histogram[cell] = UINT32_MAX;
+	metrics__observe(m, &loop, &s, SEC);
+	s.histogram[cell] = 1;
+	metrics__observe(m, &loop, &s, 2 * SEC);
+	text = write_text(m, FORMAT_TEXT);
+	assert_true(value_of(text, "iteration_seconds_count" LABELS "} ") == 4294967297.0);
+	free(text);
+	metrics__free(m);
+}
+
+static void a_stall_counts_under_the_cause_of_most_of_its_time(void **state)
+{
+	struct ls_frame frame = {.function = "get", .file = "/srv/a.py", .line = 7};
+	struct ls_blame blame = {.cause = LS_NETWORK, .ns = 60 * MS, .site = &frame};
+	struct ls_loop loop = loop_named("app");
+	struct metrics *m = metrics_with(&loop);
+	struct ls_stall s = stall_of("app", LS_NETWORK, 60 * MS, &blame);
+	char *text;
+
+	(void)state;
+	s.wall_ns = 70 * MS;
+	s.ledger.ns[LS_CPU] = 9 * MS;
+	s.ledger.unaccounted_ns = 1 * MS;
+	assert_int_equal(metrics_reporter.stall(m, &s), 0);
+	text = write_text(m, FORMAT_OPENMETRICS);
+	assert_true(value_of(text, "stall_seconds_count" LABELS ",cause=\"network\"} ") == 1);
+	assert_null(strstr(text, "cause=\"cpu\""));
+	assert_null(strstr(text, "cause=\"network\",le=\"0.01\"")); /* no stall is as short */
+	assert_non_null(strstr(text, ",cause=\"network\",le=\"0.05\"} 0\n"));
+	assert_non_null(strstr(text, ",cause=\"network\",le=\"0.1\"} 1 # {site=\"get (/srv/a.py:7)\"} "
+				     "0.07 5.07\n"));
+	assert_non_null(strstr(text, ",cause=\"network\",le=\"1.0\"} 1\n"));
+	assert_string_equal(text + strlen(text) - 6, "# EOF\n");
+	free(text);
+	text = write_text(m, FORMAT_TEXT);
+	assert_null(strstr(text, " # {"));
+	assert_null(strstr(text, "# EOF"));
+	free(text);
+	metrics__free(m);
+}
+
+static void stalled_time_balances_with_what_is_unaccounted(void **state)
+{
+	struct ls_loop loop = loop_named("app");
+	struct metrics *m = metrics_with(&loop);
+	struct ls_loop_state s = {.tid = 8, .tgid = 7, .stalled_wall_ns = 50 * MS};
+	char *text;
+
+	(void)state;
+	s.stalled_ns[LS_DISK] = 48 * MS;
+	metrics__observe(m, &loop, &s, SEC);
+	/* Read in the middle of an update: the causes are there, the wall time is not yet. */
+	s.stalled_ns[LS_DISK] = 98 * MS;
+	metrics__observe(m, &loop, &s, 2 * SEC);
+	s.stalled_wall_ns = 100 * MS;
+	metrics__observe(m, &loop, &s, 3 * SEC);
+	text = write_text(m, FORMAT_TEXT);
+	assert_true(value_of(text, "stalled_seconds_total" LABELS ",cause=\"disk\"} ") == 0.098);
+	assert_true(value_of(text, "stalled_seconds_total" LABELS ",cause=\"unaccounted\"} ") == 0.002);
+	free(text);
+	metrics__free(m);
+}
+
+/* --- bounds ----------------------------------------------------------------------------------- */
+
+static void count_at(struct site_counters *s, const char *site, uint64_t ns)
+{
+	site_counters__count(s, "app", LS_SLEEP, site, ns);
+}
+
+static uint64_t shown_ns(const struct site_counters *s, const char *site)
+{
+	for (size_t i = 0; i < s->nr; i++)
+		if (s->items[i].shown && !strcmp(s->items[i].site, site))
+			return s->items[i].ns;
+	return UINT64_MAX;
+}
+
+static void sites_over_the_bound_are_added_up_as_other(void **state)
+{
+	struct site_counters s;
+	uint64_t sum = 0;
+	size_t shown = 0;
+	char name[16];
+
+	(void)state;
+	assert_int_equal(site_counters__init(&s, 4), 0);
+	for (int round = 0; round < 50; round++) {
+		for (int i = 0; i < 1000; i++) {
+			snprintf(name, sizeof(name), "site-%d", i);
+			count_at(&s, name, (i + 1) * 1000);
+		}
+		site_counters__rerank(&s);
+	}
+	for (size_t i = 0; i < s.nr; i++)
+		shown += s.items[i].shown;
+	assert_int_equal(shown, 4);
+	for (size_t i = 0; i < s.nr; i++)
+		sum += s.items[i].shown ? s.items[i].ns : 0;
+	assert_true(s.other_ns[LS_SLEEP] + sum <= 50ULL * 500500 * 1000);
+	assert_true(s.other_ns[LS_SLEEP] > 0);
+	site_counters__free(&s);
+}
+
+static void a_site_that_becomes_the_worst_is_shown_and_no_counter_goes_back(void **state)
+{
+	struct site_counters s;
+	uint64_t other;
+
+	(void)state;
+	assert_int_equal(site_counters__init(&s, 2), 0);
+	count_at(&s, "a", 10 * SEC);
+	count_at(&s, "b", 5 * SEC);
+	count_at(&s, "late", 8 * SEC);
+	site_counters__rerank(&s);
+	assert_true(shown_ns(&s, "late") == UINT64_MAX); /* not clearly worse */
+	count_at(&s, "late", 20 * SEC);
+	other = s.other_ns[LS_SLEEP];
+	assert_true(other == 28 * SEC);
+	site_counters__rerank(&s);
+	assert_true(shown_ns(&s, "b") == UINT64_MAX);
+	assert_true(shown_ns(&s, "late") == 0); /* what it had stays with the others */
+	assert_true(s.other_ns[LS_SLEEP] == other);
+	count_at(&s, "late", SEC);
+	count_at(&s, "b", 200 * SEC);
+	assert_true(shown_ns(&s, "late") == SEC);
+	site_counters__rerank(&s);
+	assert_true(shown_ns(&s, "b") == 5 * SEC); /* it goes on where it was */
+	site_counters__free(&s);
+}
+
+static void an_ended_loop_expires_and_its_totals_survive_an_exec(void **state)
+{
+	struct ls_loop loop = loop_named("app");
+	struct metrics *m = metrics_with(&loop);
+	struct ls_loop_state s = {.tid = 8, .tgid = 7, .busy_ns = 4 * SEC};
+	uint64_t now;
+	char *text;
+
+	(void)state;
+	s.histogram[hist_bucket(MS)] = 5;
+	assert_int_equal(metrics_reporter.ended(m, &loop, &s), 0);
+	now = clock__mono_ns();
+	metrics__expire(m, now + 299 * SEC);
+	assert_int_equal(m->nr_series, 1);
+	text = write_text(m, FORMAT_TEXT);
+	assert_null(strstr(text, "busy_ratio{"));
+	free(text);
+
+	assert_int_equal(metrics_reporter.loop(m, &loop), 0);
+	s.histogram[hist_bucket(MS)] = 2;
+	s.busy_ns = SEC;
+	metrics__observe(m, &loop, &s, now);
+	text = write_text(m, FORMAT_TEXT);
+	assert_true(value_of(text, "iteration_seconds_count" LABELS "} ") == 7);
+	assert_true(value_of(text, "iteration_seconds_sum" LABELS "} ") == 5);
+	free(text);
+
+	assert_int_equal(metrics_reporter.ended(m, &loop, &s), 0);
+	metrics__expire(m, now + 400 * SEC);
+	assert_int_equal(m->nr_series, 0);
+	metrics__free(m);
+}
+
+static void ended_loops_are_bounded(void **state)
+{
+	struct metrics *m = metrics__new(&defaults);
+	struct ls_loop_state s = {0};
+
+	(void)state;
+	for (int i = 0; i < 100; i++) {
+		struct ls_loop loop = {.pid = 100 + i, .tid = 100 + i, .comm = "short", .kind = "epoll"};
+
+		assert_int_equal(metrics_reporter.loop(m, &loop), 0);
+		assert_int_equal(metrics_reporter.ended(m, &loop, &s), 0);
+	}
+	metrics__expire(m, clock__mono_ns());
+	assert_int_equal(m->nr_series, defaults.max_ended);
+	metrics__free(m);
+}
+
+static void a_hang_shows_while_it_lasts(void **state)
+{
+	struct ls_loop loop = loop_named("app");
+	struct metrics *m = metrics_with(&loop);
+	struct ls_loop_state s = {.tid = 8, .tgid = 7, .start_ns = 100 * SEC};
+	char *text;
+
+	(void)state;
+	metrics__observe(m, &loop, &s, 160 * SEC);
+	text = write_text(m, FORMAT_TEXT);
+	assert_true(value_of(text, "ongoing_stall_seconds" LABELS "} ") == 60);
+	assert_true(value_of(text, "busy_ratio" LABELS "} ") == 1);
+	free(text);
+	s.start_ns = 0;
+	s.wait_since_ns = 160 * SEC;
+	metrics__observe(m, &loop, &s, 220 * SEC);
+	text = write_text(m, FORMAT_TEXT);
+	assert_true(value_of(text, "ongoing_stall_seconds" LABELS "} ") == 0);
+	free(text);
+	metrics__free(m);
+}
+
+/* --- negotiation and the web's file ------------------------------------------------------------ */
+
+static void openmetrics_only_when_asked_for(void **state)
+{
+	static const struct {
+		const char *accept;
+		enum exposition_format format;
+	} cases[] = {
+		{NULL, FORMAT_TEXT},
+		{"*/*", FORMAT_TEXT},
+		{"text/plain", FORMAT_TEXT},
+		{"application/openmetrics-text;q=0", FORMAT_TEXT},
+		{"application/openmetrics-text", FORMAT_OPENMETRICS},
+		{"application/openmetrics-text;version=1.0.0,application/openmetrics-text;"
+		 "version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+		 FORMAT_OPENMETRICS},
+		{"text/plain;q=0.9,application/openmetrics-text;q=0.1", FORMAT_TEXT},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(exposition__negotiate(cases[i].accept), cases[i].format);
+}
+
+static struct web_config *config_of(const char *text)
+{
+	char path[] = "/tmp/loopstall-web.XXXXXX";
+	int fd = mkstemp(path);
+	struct web_config *w;
+
+	assert_true(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	close(fd);
+	w = web_config__read(path);
+	unlink(path);
+	return w;
+}
+
+static void users_are_read_and_their_passwords_checked(void **state)
+{
+	/* bcrypt of "secret" at cost 4 (man 5 crypt) */
+	struct web_config *w = config_of("# users\nbasic_auth_users:\n  prom: "
+					 "$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW\n");
+
+	(void)state;
+	assert_non_null(w);
+	assert_int_equal(w->nr_users, 1);
+	assert_string_equal(w->users[0].name, "prom");
+	assert_true(web_config__check(w, "prom", "secret"));
+	assert_true(web_config__check(w, "prom", "secret"));
+	assert_false(web_config__check(w, "prom", "Secret"));
+	assert_false(web_config__check(w, "prom", ""));
+	assert_false(web_config__check(w, "root", "secret"));
+	web_config__free(w);
+}
+
+static void settings_that_would_not_be_heeded_are_refused(void **state)
+{
+	(void)state;
+	assert_null(config_of("tls_server_config:\n  client_auth_type: RequireAndVerifyClientCert\n"));
+	assert_null(config_of("http_server_config:\n  http2: true\n"));
+	assert_null(config_of("basic_auth_users:\n  prom: plaintext\n"));
+	assert_null(config_of("nonsense\n"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(label_values_are_escaped),
+		cmocka_unit_test(label_values_are_valid_utf8_and_cut_between_characters),
+		cmocka_unit_test(two_hostile_names_that_look_alike_are_one_series),
+		cmocka_unit_test(a_containers_id_is_found_in_its_cgroup),
+		cmocka_unit_test(iteration_buckets_are_cumulative_and_hold_every_length),
+		cmocka_unit_test(eight_buckets_a_power_tell_quantiles_to_a_tenth),
+		cmocka_unit_test(counters_of_32_bits_may_wrap),
+		cmocka_unit_test(a_stall_counts_under_the_cause_of_most_of_its_time),
+		cmocka_unit_test(stalled_time_balances_with_what_is_unaccounted),
+		cmocka_unit_test(sites_over_the_bound_are_added_up_as_other),
+		cmocka_unit_test(a_site_that_becomes_the_worst_is_shown_and_no_counter_goes_back),
+		cmocka_unit_test(an_ended_loop_expires_and_its_totals_survive_an_exec),
+		cmocka_unit_test(ended_loops_are_bounded),
+		cmocka_unit_test(a_hang_shows_while_it_lasts),
+		cmocka_unit_test(openmetrics_only_when_asked_for),
+		cmocka_unit_test(users_are_read_and_their_passwords_checked),
+		cmocka_unit_test(settings_that_would_not_be_heeded_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
