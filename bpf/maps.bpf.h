@@ -152,8 +152,8 @@ static __always_inline void count_loss(__u32 which)
 {
 	__u64 *n = bpf_map_lookup_elem(&losses, &which);
 
-	if (n)
-		(*n)++;
+	if (n) /* the cell is this CPU's, but a sample may come between */
+		__sync_fetch_and_add(n, 1);
 }
 
 static __always_inline struct ls_loop_state *slot_state(__u32 slot)
