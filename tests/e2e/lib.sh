@@ -39,7 +39,7 @@ fail() { # fail WHAT [FILE...]: with the ends of the files that may tell why
 	for f; do
 		[ -s "$f" ] || continue
 		printf -- '--- %s\n' "${f##*/}"
-		tail -n 25 "$f" | cut -c1-300
+		tail -n 8 "$f" | cut -c1-300
 	done >&2
 	exit 1
 }

@@ -51,6 +51,22 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
+static pthread_t early, late;
+static uint64_t late_ns;
+
+static void start_thread(pthread_t *thread, const char *name)
+{
+	if (pthread_create(thread, NULL, thread_main, (void *)(uintptr_t)name))
+		errx(1, "no thread");
+}
+
+/* The parent's turn: healthy, and at its time it starts the late thread. */
+static void turn(void)
+{
+	if (!late && now_ns() >= late_ns)
+		start_thread(&late, "late-loop");
+}
+
 static pid_t start_child(void)
 {
 	pid_t pid = must(fork(), "fork");
@@ -66,10 +82,8 @@ static pid_t start_child(void)
 int main(int argc, char **argv)
 {
 	uint64_t run_ns = (argc > 1 ? number("SECONDS", argv[1], 1) : 3) * SEC;
-	int home = must(epoll_create1(EPOLL_CLOEXEC), "epoll_create"), i;
+	int home = must(epoll_create1(EPOLL_CLOEXEC), "epoll_create");
 	struct epoll_event ev = {.events = EPOLLIN};
-	static char early[] = "early-loop", late[] = "late-loop";
-	pthread_t threads[2];
 	char line[16];
 	pid_t child;
 
@@ -84,15 +98,11 @@ int main(int argc, char **argv)
 
 	end_ns = now_ns() + run_ns;
 	child = start_child();
-	for (i = 0; i < 2; i++) {
-		if (pthread_create(&threads[i], NULL, thread_main, i ? late : early))
-			errx(1, "no thread");
-		if (i == 0)
-			nap(run_ns / 3);
-	}
-	run_loop("forker", 5, NULL);
-	for (i = 0; i < 2; i++)
-		pthread_join(threads[i], NULL);
+	start_thread(&early, "early-loop");
+	late_ns = now_ns() + run_ns / 3;
+	run_loop("forker", 5, turn);
+	pthread_join(early, NULL);
+	pthread_join(late, NULL);
 	must(waitpid(child, NULL, 0), "waitpid");
 	return 0;
 }

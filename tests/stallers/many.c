@@ -3,18 +3,21 @@
  * many [--loops 8] [--per-second 5000] [--seconds 5] [--stall-us 60]: loop threads which stall
  * PER_SECOND times a second among them, alternately spinning and sleeping, each time a little
  * more than --stall-us: for a tracer at a 50 us threshold nearly all of it is work. Prints `ready
- * PID`, begins at a line on standard input, and ends with one JSON line: how many iterations it
- * really did, and how many of them were longer than 50 us and than 10 ms by its own clock.
+ * PID`, ticks until a line on standard input has it begin, and ends with one JSON line: how many
+ * iterations it really did, and how many of them were longer than 50 us and than 10 ms by its own
+ * clock.
  */
 #include "staller.h"
 
 #include <getopt.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 
 #define THRESHOLD_NS (50 * USEC)
+#define TICK_NS      (5 * MSEC)
 
 static struct {
 	long loops, per_second, seconds, stall_us;
@@ -26,7 +29,7 @@ struct loop {
 	uint64_t iterations, stalls, long_stalls, stalled_ns;
 };
 
-static pthread_barrier_t go;
+static atomic_bool begun;
 
 SITE void stall_cpu(void)
 {
@@ -42,16 +45,39 @@ SITE void stall_sleep(void)
 	__asm__ volatile("" ::: "memory");
 }
 
+static void set_timer(int timer, uint64_t first_ns, uint64_t period_ns)
+{
+	struct itimerspec t = {.it_interval = to_timespec(period_ns),
+			       .it_value = to_timespec(first_ns)};
+
+	must(timerfd_settime(timer, 0, &t, NULL), "timerfd_settime");
+}
+
+/* From healthy ticks to stalls, evenly out of step: 8 loops on 2 CPUs must not all wake at once.
+ * Returns when to end. */
+static uint64_t begin(struct loop *l, int timer)
+{
+	uint64_t period = opt.loops * SEC / opt.per_second;
+
+	set_timer(timer, 1 + period / opt.loops * l->index, period);
+	return now_ns() + opt.seconds * SEC;
+}
+
 static void __attribute__((noinline)) run_loop(struct loop *l, int home, int timer)
 {
-	uint64_t end = now_ns() + opt.seconds * SEC, start = 0, wall, ticks;
+	uint64_t end = 0, start = 0, wall, ticks;
 	struct epoll_event ev;
 
-	while (start < end) {
+	while (!end || start < end) {
 		if (epoll_wait(home, &ev, 1, -1) != 1)
 			continue;
 		start = now_ns();
 		must(read(timer, &ticks, sizeof(ticks)), "read");
+		if (!end) {
+			if (begun)
+				end = begin(l, timer);
+			continue;
+		}
 		if (l->iterations++ % 2)
 			stall_sleep();
 		else
@@ -67,9 +93,6 @@ static void __attribute__((noinline)) run_loop(struct loop *l, int home, int tim
 static void *loop_main(void *arg)
 {
 	struct loop *l = arg;
-	uint64_t period = opt.loops * SEC / opt.per_second;
-	struct itimerspec tick = {.it_interval = to_timespec(period),
-				  .it_value = to_timespec(period)};
 	struct epoll_event ev = {.events = EPOLLIN};
 	int home = must(epoll_create1(EPOLL_CLOEXEC), "epoll_create");
 	int timer = must(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC), "timerfd_create");
@@ -79,10 +102,7 @@ static void *loop_main(void *arg)
 	pthread_setname_np(pthread_self(), name);
 	prctl(PR_SET_TIMERSLACK, 1000);
 	must(epoll_ctl(home, EPOLL_CTL_ADD, timer, &ev), "epoll_ctl");
-	pthread_barrier_wait(&go);
-	/* Evenly out of step: 8 loops on 2 CPUs must not all wake at once. */
-	nap(period / opt.loops * l->index);
-	must(timerfd_settime(timer, 0, &tick, NULL), "timerfd_settime");
+	set_timer(timer, TICK_NS, TICK_NS);
 	run_loop(l, home, timer);
 	return NULL;
 }
@@ -121,7 +141,7 @@ static void parse(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	struct loop *loops, sum = {0};
-	uint64_t begin;
+	uint64_t begin_ns;
 	char line[16];
 	long i;
 
@@ -129,7 +149,6 @@ int main(int argc, char **argv)
 	loops = calloc(opt.loops, sizeof(*loops));
 	if (!loops)
 		err(1, "calloc");
-	pthread_barrier_init(&go, NULL, opt.loops + 1);
 	for (i = 0; i < opt.loops; i++) {
 		loops[i].index = i;
 		if (pthread_create(&loops[i].thread, NULL, loop_main, &loops[i]))
@@ -138,8 +157,8 @@ int main(int argc, char **argv)
 	printf("ready %d\n", getpid());
 	fflush(stdout);
 	must(read(0, line, sizeof(line)), "stdin");
-	begin = now_ns();
-	pthread_barrier_wait(&go);
+	begin_ns = now_ns();
+	begun = true;
 	for (i = 0; i < opt.loops; i++) {
 		pthread_join(loops[i].thread, NULL);
 		sum.iterations += loops[i].iterations;
@@ -149,7 +168,7 @@ int main(int argc, char **argv)
 	}
 	printf("{\"loops\":%ld,\"seconds\":%.3f,\"iterations\":%" PRIu64 ",\"stalls\":%" PRIu64
 	       ",\"long_stalls\":%" PRIu64 ",\"stalled_ns\":%" PRIu64 "}\n",
-	       opt.loops, (now_ns() - begin) / 1e9, sum.iterations, sum.stalls, sum.long_stalls,
+	       opt.loops, (now_ns() - begin_ns) / 1e9, sum.iterations, sum.stalls, sum.long_stalls,
 	       sum.stalled_ns);
 	free(loops);
 	return 0;
