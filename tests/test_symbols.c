@@ -16,6 +16,7 @@
 #include <libgen.h>
 #include <linux/limits.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 
 #include "symbols/strings.h"
@@ -543,7 +544,33 @@ static void files_of_a_container_are_found_in_its_root(void **state)
 	frame = f->frames[index_of(f, "around")].frames;
 	assert_string_equal(frame->function, "innermost");
 	assert_int_equal(frame->line, marked_line("innermost"));
+	assert_string_equal(frame->module, "/bin/program");
 	assert_complete(f);
+}
+
+/* map_files is for the privileged: without, paths are tried, and must lead to the mapped file. */
+static void unprivileged_user_sees_own_processes(void **state)
+{
+	struct fixture *f = *state;
+	int status;
+	pid_t pid;
+
+	if (getuid() != 0)
+		skip();
+	run("chmod 755 %s && cp %s/symbols %s/mine", dir, dir, dir);
+	pid = fork();
+	if (pid == 0) {
+		assert_int_equal(setgid(12345) | setuid(12345), 0);
+		prctl(PR_SET_DUMPABLE, 1);
+		launch_ready(f, "mine", "chain");
+		unwind_target(f);
+		assert_functions(f, "wait_here", "level3", "level2", "level1", "main");
+		assert_complete(f);
+		stop(&f->t);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
 }
 
 static void mini_debug_info_names_static_functions(void **state)
@@ -886,6 +913,7 @@ int main(void)
 		with_symbolizer(debug_file_is_found_by_its_link),
 		with_symbolizer(debug_file_of_another_build_is_refused),
 		with_symbolizer(files_of_a_container_are_found_in_its_root),
+		with_symbolizer(unprivileged_user_sees_own_processes),
 		with_symbolizer(mini_debug_info_names_static_functions),
 		with_symbolizer(deleted_program_keeps_its_names),
 		with_symbolizer(replaced_program_keeps_its_own_names),

@@ -100,7 +100,7 @@ static bool inflates_within_bounds(Elf *elf, size_t *bytes)
  */
 static bool open_alt(struct dwarf_file *d)
 {
-	char path[256], *p = path;
+	char path[ELFFILE_PATH_BYTES];
 	const char *name;
 	const void *id;
 	ssize_t n = dwelf_dwarf_gnu_debugaltlink(d->dwarf, &name, &id);
@@ -108,12 +108,8 @@ static bool open_alt(struct dwarf_file *d)
 
 	if (n == 0)
 		return true;
-	if (n < 2 || n > 64)
+	if (!elffile__debug_path(id, n, path))
 		return false;
-	p += sprintf(p, "/usr/lib/debug/.build-id/%02x/", *(const uint8_t *)id);
-	for (ssize_t i = 1; i < n; i++)
-		p += sprintf(p, "%02x", ((const uint8_t *)id)[i]);
-	strcpy(p, ".debug");
 	fd = maps__open_regular(path);
 	if (fd < 0)
 		return false;

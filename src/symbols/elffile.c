@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -64,4 +65,18 @@ Elf_Scn *elffile__typed(Elf *elf, uint32_t type, GElf_Shdr *shdr)
 		if (gelf_getshdr(scn, shdr) && shdr->sh_type == type)
 			return scn;
 	return NULL;
+}
+
+bool elffile__debug_path(const void *id, ssize_t id_bytes, char path[ELFFILE_PATH_BYTES])
+{
+	const uint8_t *bytes = id;
+	size_t at;
+
+	if (id_bytes < 2 || id_bytes > ELFFILE_MAX_ID)
+		return false;
+	at = (size_t)sprintf(path, "/usr/lib/debug/.build-id/%02x/", bytes[0]);
+	for (ssize_t i = 1; i < id_bytes; i++)
+		at += (size_t)sprintf(path + at, "%02x", bytes[i]);
+	memcpy(path + at, ".debug", sizeof(".debug"));
+	return true;
 }

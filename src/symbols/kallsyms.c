@@ -97,8 +97,10 @@ static void shrink(struct kallsyms *k)
 	struct ksym *syms = realloc(k->syms, k->nr_syms * sizeof(*syms));
 	char *names = realloc(k->names, k->used);
 
-	k->syms = syms ? syms : k->syms;
-	k->names = names ? names : k->names;
+	if (syms)
+		k->syms = syms;
+	if (names)
+		k->names = names;
 }
 
 struct kallsyms *kallsyms__read(FILE *file)

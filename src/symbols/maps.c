@@ -140,6 +140,15 @@ static bool same_bytes(int fd, pid_t pid, uint64_t image)
 	return n >= 64 && pread(fd, in_file, n, 0) == (ssize_t)n && !memcmp(in_memory, in_file, n);
 }
 
+/* Takes `fd`: it must be the file that is mapped. */
+static int check_same(int fd, pid_t pid, const struct map_line *map, uint64_t image)
+{
+	if (fd < 0 || same_inode(fd, map) || same_bytes(fd, pid, image))
+		return fd;
+	close(fd);
+	return -ESTALE;
+}
+
 int maps__open(pid_t pid, const struct map_line *map, uint64_t image)
 {
 	char path[96];
@@ -150,11 +159,9 @@ int maps__open(pid_t pid, const struct map_line *map, uint64_t image)
 	fd = maps__open_regular(path);
 	if (fd >= 0 || map->path[0] != '/')
 		return fd;
-	fd = maps__open_in_root(pid, map->path, false);
-	if (fd >= 0 && !same_inode(fd, map) && !same_bytes(fd, pid, image)) {
-		close(fd);
-		return -ESTALE;
-	}
+	fd = check_same(maps__open_in_root(pid, map->path, false), pid, map, image);
+	if (fd < 0) /* the path of a chrooted process is told as we would see it */
+		fd = check_same(maps__open_regular(map->path), pid, map, image);
 	return fd;
 }
 

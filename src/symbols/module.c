@@ -26,7 +26,6 @@
 enum {
 	MAX_PHDRS = 1024,
 	MAX_INLINED = 16,
-	MAX_BUILD_ID = 64,
 	MAX_OVERRUNS = 3,
 	MAX_DWARF_FDS =
 		256, /* files with debug information at one time; 1024 descriptors are usual */
@@ -125,7 +124,7 @@ void module__free(struct module *m)
 	close_dwarf(m);
 	if (m->cfi.cfi)
 		dwarf_cfi_end(m->cfi.cfi);
-	for (size_t i = 0; i < sizeof(m->tables) / sizeof(*m->tables); i++)
+	for (size_t i = 0; i < MODULE_NR_TABLES; i++)
 		elfsym__free(m->tables[i]);
 	elf_end(m->debug);
 	elf_end(m->mini);
@@ -154,7 +153,7 @@ bool module__vaddr(const struct module *m, uint64_t offset, uint64_t *vaddr)
 
 struct wanted {
 	pid_t via;
-	uint8_t id[MAX_BUILD_ID];
+	uint8_t id[ELFFILE_MAX_ID];
 	size_t id_bytes; /* 0: it has none, so the checksum decides */
 	const char *link;
 	GElf_Word crc;
@@ -208,15 +207,9 @@ static bool try_path(struct module *m, const struct wanted *w, const char *path)
 
 static bool find_by_id(struct module *m, const struct wanted *w)
 {
-	char path[64 + 2 * MAX_BUILD_ID], *p = path;
+	char path[ELFFILE_PATH_BYTES];
 
-	if (w->id_bytes < 2)
-		return false;
-	p += sprintf(p, "/usr/lib/debug/.build-id/%02x/", w->id[0]);
-	for (size_t i = 1; i < w->id_bytes; i++)
-		p += sprintf(p, "%02x", w->id[i]);
-	strcpy(p, ".debug");
-	return try_path(m, w, path);
+	return elffile__debug_path(w->id, (ssize_t)w->id_bytes, path) && try_path(m, w, path);
 }
 
 static void find_by_link(struct module *m, const struct wanted *w)
@@ -258,7 +251,7 @@ void module__find_debug(struct module *m, pid_t via)
 	if (!m->elf || m->image)
 		return;
 	n = dwelf_elf_gnu_build_id(m->elf, &id);
-	if (n > 0 && n <= MAX_BUILD_ID) {
+	if (n > 0 && n <= ELFFILE_MAX_ID) {
 		w.id_bytes = (size_t)n;
 		memcpy(w.id, id, w.id_bytes);
 	}
@@ -295,7 +288,7 @@ static const char *symbol_name(struct module *m, struct strings *pool, uint64_t 
 	if (!m->tables_tried)
 		read_tables(m);
 	m->tables_tried = true;
-	for (size_t i = 0; i < sizeof(m->tables) / sizeof(*m->tables) && !name; i++)
+	for (size_t i = 0; i < MODULE_NR_TABLES && !name; i++)
 		if (m->tables[i])
 			name = elfsym__find(m->tables[i], vaddr);
 	if (name)

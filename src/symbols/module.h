@@ -21,7 +21,7 @@ struct strings;
 struct dwarf_file;
 struct elfsym;
 
-enum { MODULE_MAX_SEGMENTS = 16 };
+enum { MODULE_MAX_SEGMENTS = 16, MODULE_NR_TABLES = 4 };
 
 struct module_segment {
 	uint64_t offset, filesz, vaddr;
@@ -52,7 +52,7 @@ struct module {
 	bool debug_tried;
 	/* Symbols: .symtab of the file, of its debug file, of mini; .dynsym. Read at the first
 	 * need. */
-	struct elfsym *tables[4];
+	struct elfsym *tables[MODULE_NR_TABLES];
 	bool tables_tried;
 	struct frame_cache frames; /* by virtual address */
 	struct ls_frame anywhere;  /* the frame when the cache is full: only the module */

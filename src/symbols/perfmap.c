@@ -137,7 +137,7 @@ static bool parse_v8(struct perfmap_text t, struct perfmap_name *name)
 		n = has_prefix(&t, tags[i]) ? strlen(tags[i]) : 0;
 	if (!n)
 		return false;
-	while (n < t.bytes && memchr("~^+*'", t.s[n], 5))
+	while (n < t.bytes && strchr("~^+*'", t.s[n]) && t.s[n])
 		n++;
 	t.s += n;
 	t.bytes -= n;

@@ -53,10 +53,11 @@ struct process {
 	size_t nr_mappings, max_mappings;
 	struct module **modules; /* all that it ever mapped: its frames may still be in use */
 	size_t nr_modules, max_modules;
-	const char *exe; /* path of its program; NULL unknown */
+	const char *exe;  /* path of its program, as in maps; NULL unknown */
+	const char *root; /* of a chroot, as we see it; NULL none */
 	uint64_t read_ns, read_cost_ns;
 	struct perfmap *perfmap;
-	struct frame_cache unnamed; /* by the address of the mapping's pooled path */
+	struct frame_cache unnamed; /* by the address of the pooled path that is shown */
 };
 
 struct symbolizer {
@@ -176,12 +177,15 @@ static struct module *get_vdso(struct symbolizer *s, struct process *p, const st
 	return get_module(s, &st, map->path, -1, image);
 }
 
-/* The path without what the kernel adds when the file is gone. */
-static const char *shown_path(struct symbolizer *s, const char *path)
+/* The path as the process sees it: without its root, and what the kernel adds to deleted files. */
+static const char *shown_path(struct symbolizer *s, const struct process *p, const char *path)
 {
 	static const char gone[] = " (deleted)";
-	size_t n = strlen(path);
+	size_t root = p->root ? strlen(p->root) : 0, n;
 
+	if (root && !strncmp(path, p->root, root) && path[root] == '/')
+		path += root;
+	n = strlen(path);
 	if (n >= sizeof(gone) && !strcmp(path + n - (sizeof(gone) - 1), gone))
 		n -= sizeof(gone) - 1;
 	return strings__intern_n(s->pool, path, n);
@@ -204,7 +208,7 @@ static struct module *get_file(struct symbolizer *s, struct process *p, const st
 		close(fd);
 		return NULL;
 	}
-	return get_module(s, &st, shown_path(s, map->path), fd, NULL);
+	return get_module(s, &st, shown_path(s, p, map->path), fd, NULL);
 }
 
 static struct module *open_mapped(struct symbolizer *s, struct process *p, struct mapping *map)
@@ -314,15 +318,25 @@ static int add_mapping(const struct map_line *line, void *arg)
 	return 0;
 }
 
-static void read_exe(struct symbolizer *s, struct process *p)
+static const char *read_link(struct symbolizer *s, pid_t pid, const char *name)
 {
 	char link[64], path[4096];
 	ssize_t n;
 
-	snprintf(link, sizeof(link), "/proc/%d/exe", (int)p->tgid);
+	snprintf(link, sizeof(link), "/proc/%d/%s", (int)pid, name);
 	n = readlink(link, path, sizeof(path));
-	if (n > 0)
-		p->exe = strings__intern_n(s->pool, path, (size_t)n);
+	return n > 0 ? strings__intern_n(s->pool, path, (size_t)n) : NULL;
+}
+
+/* What cannot be read any more stays as it was. The program has the lowest mapping, mostly. */
+static void read_links(struct symbolizer *s, struct process *p)
+{
+	const char *exe = read_link(s, p->tgid, "exe"), *root = read_link(s, p->tgid, "root");
+
+	if (exe || !p->exe)
+		p->exe = exe ? exe : p->mappings[0].path;
+	if (root)
+		p->root = strcmp(root, "/") != 0 ? root : NULL;
 }
 
 /* 0; -ESRCH if it has no mappings any more, and what was known stays. */
@@ -342,7 +356,7 @@ static int read_mappings(struct symbolizer *s, struct process *p)
 	p->mappings = r.mappings;
 	p->nr_mappings = r.nr;
 	p->max_mappings = r.max;
-	read_exe(s, p);
+	read_links(s, p);
 	return 0;
 }
 
@@ -401,16 +415,27 @@ static struct mapping *locate(struct symbolizer *s, struct process *p, uint64_t 
 
 /* --- names ------------------------------------------------------------------------------------ */
 
+/* Files that generated code lives in, beside anonymous memory. */
+static bool is_jit_path(const char *path)
+{
+	static const char *const prefixes[] = {"/memfd:", "/dev/", "/SYSV", "/anon_hugepage"};
+
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++)
+		if (!strncmp(path, prefixes[i], strlen(prefixes[i])))
+			return true;
+	return path[0] != '/';
+}
+
 /* Frames of code without names in a mapping without an ELF file are all one. */
 static const struct ls_frame *unnamed_frame(struct symbolizer *s, struct process *p,
 					    struct mapping *map)
 {
-	struct ls_frame frame = {.kind = LS_FRAME_JIT};
+	struct ls_frame frame = {.kind = is_jit_path(map->path) ? LS_FRAME_JIT : LS_FRAME_NATIVE};
 	const struct frame_list *list;
 
 	if (map->unnamed)
 		return map->unnamed;
-	frame.module = *map->path ? shown_path(s, map->path) : strings__intern(s->pool, "[anon]");
+	frame.module = shown_path(s, p, *map->path ? map->path : "[anon]");
 	list = frames__find(&p->unnamed, (uintptr_t)frame.module);
 	if (!list)
 		list = frames__add(&p->unnamed, (uintptr_t)frame.module, &frame, 1);
