@@ -14,6 +14,7 @@
 
 #include "diff/compare.h"
 #include "diff/stats.h"
+#include "diff/values.h"
 #include "model/histogram.h"
 #include "model/intern.h"
 
@@ -54,6 +55,16 @@ static const struct {
 };
 
 enum { NR_GATES = 3, NR_DETAILS = 3 + LEDGER_CLASSES };
+
+const char *metric__name(enum metric m)
+{
+	return metrics[m].name;
+}
+
+enum unit metric__unit(enum metric m)
+{
+	return metrics[m].unit;
+}
 
 /* --- the numbers of a sum of bins --- */
 
@@ -532,7 +543,7 @@ static void compare_ledger(struct comparison *c, const struct sums *scratch)
 	double tail = (1 - c->options.confidence) * DETAIL_PART / NR_DETAILS / 2;
 
 	for (int i = 0; i < LEDGER_CLASSES; i++) {
-		c->ledger[i].name = i == LS_NR_CAUSES ? "unaccounted" : ls_cause__name(i);
+		c->ledger[i].name = ledger_class__name(i);
 		compare_sums(c, ledger_series, &i, scratch, tail, &c->ledger[i]);
 	}
 }
