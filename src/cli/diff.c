@@ -256,7 +256,7 @@ static int diff(const struct diff_options *o)
 	if (!read_side(o->paths[0], o->nr_paths[0], &sides[0]) ||
 	    !read_side(o->paths[1], o->nr_paths[1], &sides[1]))
 		goto out;
-	c = compare(sides, &o->compare, why, sizeof(why));
+	c = comparison__new(sides, &o->compare, why, sizeof(why));
 	if (!c) {
 		log_err("cannot compare: %s", why);
 		goto out;

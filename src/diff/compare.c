@@ -778,8 +778,9 @@ static bool sides_suit(const struct side sides[2], char *why, size_t bytes)
 	return true;
 }
 
-struct comparison *compare(const struct side sides[2], const struct compare_options *options,
-			   char *why, size_t why_bytes)
+struct comparison *comparison__new(const struct side sides[2],
+				   const struct compare_options *options, char *why,
+				   size_t why_bytes)
 {
 	struct comparison *c;
 	struct sums scratch = {0};
