@@ -95,7 +95,7 @@ static double histogram_total(const double *histogram)
 
 static void measure(const struct recording *r, const struct bin *sum, double *values)
 {
-	double total = histogram_total(sum->histogram), seconds = r->seconds;
+	double total = histogram_total(sum->histogram), seconds = sum->seconds;
 	double loop_ns = seconds * 1e9 * (double)(r->nr_loops ? r->nr_loops : 1);
 
 	for (int m = 0; m < NR_METRICS; m++) {
@@ -139,8 +139,8 @@ static size_t choose_block(const struct recording *r)
 		for (unsigned int b = from; b < LS_HIST_BUCKETS; b++)
 			slow += r->bins[i].histogram[b];
 		series[0][i] = r->bins[i].iterations > 0 ? slow / r->bins[i].iterations : 0;
-		series[1][i] = r->bins[i].stalls;
-		series[2][i] = r->bins[i].stalled_ns;
+		series[1][i] = r->bins[i].stalls / r->bins[i].seconds;
+		series[2][i] = r->bins[i].stalled_ns / r->bins[i].seconds;
 	}
 	for (int s = 0; s < 3; s++) {
 		length = stats__block_length(series[s], r->nr_bins);
@@ -180,6 +180,7 @@ static void add_row(struct bin *sum, const struct recording *r, const struct pac
 
 	for (unsigned int b = 0; b < p->n; b++)
 		histogram[b] += row[b];
+	sum->seconds += r->bins[i].seconds;
 	sum->iterations += r->bins[i].iterations;
 	sum->stalls += r->bins[i].stalls;
 	sum->stalled_ns += r->bins[i].stalled_ns;
@@ -534,7 +535,7 @@ static const double *ledger_series(const struct recording *r, const void *arg, d
 	const int *class = arg;
 
 	for (size_t i = 0; i < r->nr_bins; i++)
-		buf[i] = r->bins[i].ledger_ns[*class] / r->bin_seconds;
+		buf[i] = r->bins[i].ledger_ns[*class] / r->bins[i].seconds;
 	return buf;
 }
 
@@ -589,7 +590,7 @@ static const double *site_series(const struct recording *r, const void *arg, dou
 	const struct rec_site *site = site_in(arg, r);
 
 	for (size_t i = 0; i < r->nr_bins && site; i++)
-		buf[i] = site->bin_ns[i] / r->bin_seconds;
+		buf[i] = site->bin_ns[i] / r->bins[i].seconds;
 	return site ? buf : NULL;
 }
 
@@ -757,6 +758,8 @@ static bool recording_suits(const struct recording *r, const struct recording *f
 			(double)first->threshold_ns / 1e6);
 	if (!r->nr_loops)
 		return refuse(why, bytes, "%s has no loop", r->path);
+	if (!(r->total.seconds > 0))
+		return refuse(why, bytes, "%s has no time slices", r->path);
 	if (r->total.iterations < MIN_ITERATIONS)
 		return refuse(why, bytes, "%s has too few iterations: %.0f, and %d are needed",
 			      r->path, r->total.iterations, MIN_ITERATIONS);
