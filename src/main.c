@@ -14,6 +14,7 @@ static const struct {
 	{ "export", cmd_export },
 	{ "doctor", cmd_doctor },
 	{ "report", cmd_report },
+	{ "diff", cmd_diff },
 };
 
 int main(int argc, char **argv)

@@ -10,7 +10,6 @@
 #include "cli/commands.h"
 #include "cli/tracing.h"
 #include "log.h"
-#include "model/settle.h"
 #include "model/tracefile.h"
 
 static const char usage[] =
@@ -68,6 +67,14 @@ static int parse(int argc, char **argv, struct record_options *o)
 	return tracing__finish(&o->tracing, argc, argv, optind, "loopstall record");
 }
 
+/* About as many slices as diff can use, whatever the length of the run. */
+static uint64_t slice_length(double seconds)
+{
+	double length = seconds > 0 ? seconds / 120 : 1;
+
+	return 1e9 * (length < 0.1 ? 0.1 : length > 10 ? 10 : length);
+}
+
 int cmd_record(int argc, char **argv)
 {
 	struct record_options o = { .output = "loopstall.lst" };
@@ -76,13 +83,11 @@ int cmd_record(int argc, char **argv)
 	int status, err;
 
 	tracing__init(&o.tracing);
-	o.tracing.session.slice_ns = 1000000000;
 	status = parse(argc, argv, &o);
 	if (status)
 		return status == TRACING_DONE ? EXIT_DONE : status;
+	o.tracing.session.slice_ns = slice_length(o.tracing.session.seconds);
 	err = tracefile__new(o.output, &o.file, &reporter, &self);
-	if (!err)
-		err = settle__wrap(&reporter, &self);
 	if (err) {
 		log_err("cannot write %s: %s", o.output, strerror(-err));
 		return EXIT_FAILED;

@@ -14,6 +14,7 @@
 
 #include "diff/compare.h"
 #include "diff/stats.h"
+#include "diff/values.h"
 #include "model/histogram.h"
 #include "model/intern.h"
 
@@ -55,6 +56,16 @@ static const struct {
 
 enum { NR_GATES = 3, NR_DETAILS = 3 + LEDGER_CLASSES };
 
+const char *metric__name(enum metric m)
+{
+	return metrics[m].name;
+}
+
+enum unit metric__unit(enum metric m)
+{
+	return metrics[m].unit;
+}
+
 /* --- the numbers of a sum of bins --- */
 
 static double quantile(const double *histogram, double total, double q)
@@ -84,7 +95,7 @@ static double histogram_total(const double *histogram)
 
 static void measure(const struct recording *r, const struct bin *sum, double *values)
 {
-	double total = histogram_total(sum->histogram), seconds = r->seconds;
+	double total = histogram_total(sum->histogram), seconds = sum->seconds;
 	double loop_ns = seconds * 1e9 * (double)(r->nr_loops ? r->nr_loops : 1);
 
 	for (int m = 0; m < NR_METRICS; m++) {
@@ -128,8 +139,8 @@ static size_t choose_block(const struct recording *r)
 		for (unsigned int b = from; b < LS_HIST_BUCKETS; b++)
 			slow += r->bins[i].histogram[b];
 		series[0][i] = r->bins[i].iterations > 0 ? slow / r->bins[i].iterations : 0;
-		series[1][i] = r->bins[i].stalls;
-		series[2][i] = r->bins[i].stalled_ns;
+		series[1][i] = r->bins[i].stalls / r->bins[i].seconds;
+		series[2][i] = r->bins[i].stalled_ns / r->bins[i].seconds;
 	}
 	for (int s = 0; s < 3; s++) {
 		length = stats__block_length(series[s], r->nr_bins);
@@ -169,6 +180,7 @@ static void add_row(struct bin *sum, const struct recording *r, const struct pac
 
 	for (unsigned int b = 0; b < p->n; b++)
 		histogram[b] += row[b];
+	sum->seconds += r->bins[i].seconds;
 	sum->iterations += r->bins[i].iterations;
 	sum->stalls += r->bins[i].stalls;
 	sum->stalled_ns += r->bins[i].stalled_ns;
@@ -523,7 +535,7 @@ static const double *ledger_series(const struct recording *r, const void *arg, d
 	const int *class = arg;
 
 	for (size_t i = 0; i < r->nr_bins; i++)
-		buf[i] = r->bins[i].ledger_ns[*class] / r->bin_seconds;
+		buf[i] = r->bins[i].ledger_ns[*class] / r->bins[i].seconds;
 	return buf;
 }
 
@@ -532,7 +544,7 @@ static void compare_ledger(struct comparison *c, const struct sums *scratch)
 	double tail = (1 - c->options.confidence) * DETAIL_PART / NR_DETAILS / 2;
 
 	for (int i = 0; i < LEDGER_CLASSES; i++) {
-		c->ledger[i].name = i == LS_NR_CAUSES ? "unaccounted" : ls_cause__name(i);
+		c->ledger[i].name = ledger_class__name(i);
 		compare_sums(c, ledger_series, &i, scratch, tail, &c->ledger[i]);
 	}
 }
@@ -578,7 +590,7 @@ static const double *site_series(const struct recording *r, const void *arg, dou
 	const struct rec_site *site = site_in(arg, r);
 
 	for (size_t i = 0; i < r->nr_bins && site; i++)
-		buf[i] = site->bin_ns[i] / r->bin_seconds;
+		buf[i] = site->bin_ns[i] / r->bins[i].seconds;
 	return site ? buf : NULL;
 }
 
@@ -746,6 +758,8 @@ static bool recording_suits(const struct recording *r, const struct recording *f
 			(double)first->threshold_ns / 1e6);
 	if (!r->nr_loops)
 		return refuse(why, bytes, "%s has no loop", r->path);
+	if (!(r->total.seconds > 0))
+		return refuse(why, bytes, "%s has no time slices", r->path);
 	if (r->total.iterations < MIN_ITERATIONS)
 		return refuse(why, bytes, "%s has too few iterations: %.0f, and %d are needed",
 			      r->path, r->total.iterations, MIN_ITERATIONS);
@@ -767,8 +781,9 @@ static bool sides_suit(const struct side sides[2], char *why, size_t bytes)
 	return true;
 }
 
-struct comparison *compare(const struct side sides[2], const struct compare_options *options,
-			   char *why, size_t why_bytes)
+struct comparison *comparison__new(const struct side sides[2],
+				   const struct compare_options *options, char *why,
+				   size_t why_bytes)
 {
 	struct comparison *c;
 	struct sums scratch = {0};

@@ -76,8 +76,9 @@ struct comparison {
 };
 
 /* Borrows the recordings. NULL: why in `why`, one line (too little data, or unlike recordings). */
-struct comparison *compare(const struct side sides[2], const struct compare_options *options,
-			   char *why, size_t why_bytes);
+struct comparison *comparison__new(const struct side sides[2],
+				   const struct compare_options *options, char *why,
+				   size_t why_bytes);
 void comparison__free(struct comparison *c);
 
 const char *judgement__name(enum judgement j);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Bins have equal lengths, at first that of the first slice. When a run outgrows MAX_BINS of them,
- * neighbours are added together and the length doubles, so that memory stays bounded.
+ * A bin is a slice of the recording, all loops together: the stalls that come before a slice's
+ * record are those that ended in it. When a run outgrows MAX_BINS, neighbours are added together,
+ * and from then on each bin takes twice as many slices: memory stays bounded.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,14 +16,16 @@
 #include "model/intern.h"
 #include "model/tracefile.h"
 
-enum { MAX_SITES = 4000, DEFAULT_SLICE_NS = 1000000000 };
+enum { MAX_SITES = 4000, MAX_GAP = 10000 /* slices */ };
 
 /* What reading needs beyond the result. */
 struct reading {
 	struct recording r; /* first: the reporter's self is both */
 	struct intern *keys;
 	size_t sites_size;
-	uint64_t begin_ns, bin_ns;
+	uint64_t slice_start_ns, slice_end_ns; /* of the last slice */
+	bool closed;                           /* its record was seen: what follows is the next's */
+	size_t bin, in_bin, per_bin;           /* where we are; slices that it has, and can have */
 	uint64_t serial;
 	struct {
 		uint64_t serial;
@@ -37,6 +40,8 @@ struct recording *recording__new(const char *path)
 	if (!rd)
 		return NULL;
 	rd->r.path = path;
+	rd->per_bin = 1;
+	rd->r.nr_bins = 1;
 	rd->keys = intern__new(64 << 20);
 	if (rd->keys)
 		return &rd->r;
@@ -66,6 +71,7 @@ void recording__free(struct recording *r)
 
 static void add_bin(struct bin *to, const struct bin *from)
 {
+	to->seconds += from->seconds;
 	to->iterations += from->iterations;
 	to->stalls += from->stalls;
 	to->stalled_ns += from->stalled_ns;
@@ -76,37 +82,68 @@ static void add_bin(struct bin *to, const struct bin *from)
 		to->histogram[i] += from->histogram[i];
 }
 
-static void halve(struct reading *rd)
+static void merge_bins(struct recording *r, size_t to, size_t from)
 {
-	struct recording *r = &rd->r;
-
-	for (size_t i = 0; i < MAX_BINS / 2; i++) {
-		if (i)
-			r->bins[i] = r->bins[2 * i];
-		add_bin(&r->bins[i], &r->bins[2 * i + 1]);
-		for (size_t s = 0; s < r->nr_sites; s++)
-			r->sites[s].bin_ns[i] =
-				r->sites[s].bin_ns[2 * i] + r->sites[s].bin_ns[2 * i + 1];
-	}
-	memset(&r->bins[MAX_BINS / 2], 0, sizeof(r->bins) / 2);
+	add_bin(&r->bins[to], &r->bins[from]);
 	for (size_t s = 0; s < r->nr_sites; s++)
-		memset(&r->sites[s].bin_ns[MAX_BINS / 2], 0, sizeof(r->sites[s].bin_ns) / 2);
-	rd->bin_ns *= 2;
-	r->nr_bins = (r->nr_bins + 1) / 2;
+		r->sites[s].bin_ns[to] += r->sites[s].bin_ns[from];
 }
 
-static size_t bin_at(struct reading *rd, uint64_t ns)
+static void clear_bin(struct recording *r, size_t i)
 {
-	uint64_t at;
+	memset(&r->bins[i], 0, sizeof(r->bins[i]));
+	for (size_t s = 0; s < r->nr_sites; s++)
+		r->sites[s].bin_ns[i] = 0;
+}
 
-	if (!rd->bin_ns)
-		rd->bin_ns = DEFAULT_SLICE_NS;
-	ns = ns > rd->begin_ns ? ns - rd->begin_ns : 0;
-	while ((at = ns / rd->bin_ns) >= MAX_BINS)
+static void halve(struct reading *rd)
+{
+	for (size_t i = 1; i < MAX_BINS; i++) {
+		merge_bins(&rd->r, i / 2, i);
+		clear_bin(&rd->r, i);
+	}
+	rd->per_bin *= 2;
+	rd->bin = MAX_BINS / 2;
+}
+
+/* The next slice begins. */
+static void next_slice(struct reading *rd)
+{
+	rd->closed = false;
+	if (++rd->in_bin < rd->per_bin)
+		return;
+	rd->in_bin = 0;
+	if (++rd->bin == MAX_BINS)
 		halve(rd);
-	if (at >= rd->r.nr_bins)
-		rd->r.nr_bins = at + 1;
-	return at;
+	rd->r.nr_bins = rd->bin + 1;
+}
+
+/* Slices in which no loop did anything are not in the file. */
+static void skip_gap(struct reading *rd, uint64_t to_ns, uint64_t length_ns)
+{
+	uint64_t gap_ns = to_ns > rd->slice_end_ns ? to_ns - rd->slice_end_ns : 0;
+	uint64_t n = (gap_ns + length_ns / 2) / length_ns;
+
+	if (!rd->slice_end_ns)
+		return;
+	n = n < MAX_GAP ? n : MAX_GAP;
+	for (uint64_t i = 0; i < n; i++) {
+		if (rd->closed)
+			next_slice(rd);
+		rd->r.bins[rd->bin].seconds += (double)gap_ns / (double)n / 1e9;
+		rd->closed = true;
+	}
+}
+
+static void begin_slice(struct reading *rd, const struct ls_slice *s)
+{
+	skip_gap(rd, s->start_ns, s->end_ns - s->start_ns);
+	if (rd->closed)
+		next_slice(rd);
+	rd->slice_start_ns = s->start_ns;
+	rd->slice_end_ns = s->end_ns;
+	rd->r.bins[rd->bin].seconds += (double)(s->end_ns - s->start_ns) / 1e9;
+	rd->closed = true;
 }
 
 static int on_slice(void *self, const struct ls_slice *s)
@@ -119,14 +156,14 @@ static int on_slice(void *self, const struct ls_slice *s)
 		.busy_ns = (double)s->busy_ns,
 	};
 
-	if (!rd->bin_ns)
-		rd->bin_ns = s->end_ns - s->start_ns;
+	if (s->start_ns != rd->slice_start_ns || !rd->slice_end_ns)
+		begin_slice(rd, s);
 	for (int i = 0; i < LS_NR_CAUSES; i++)
 		bin.ledger_ns[i] = (double)s->ledger.ns[i];
 	bin.ledger_ns[LS_NR_CAUSES] = (double)s->ledger.unaccounted_ns;
 	for (int i = 0; i < LS_HIST_BUCKETS; i++)
 		bin.histogram[i] = s->histogram[i];
-	add_bin(&rd->r.bins[bin_at(rd, s->start_ns + (s->end_ns - s->start_ns) / 2)], &bin);
+	add_bin(&rd->r.bins[rd->bin], &bin);
 	return 0;
 }
 
@@ -235,11 +272,12 @@ static void describe(struct rec_site *site, const struct ls_blame *b)
 static int on_stall(void *self, const struct ls_stall *stall)
 {
 	struct reading *rd = self;
-	size_t bin = bin_at(rd, stall->start_ns);
 	struct rec_site *site;
 	ssize_t id;
 
 	rd->serial++;
+	if (rd->closed)
+		next_slice(rd);
 	for (size_t i = 0; i < stall->nr_causes; i++) {
 		id = find_site(rd, &stall->causes[i]);
 		if (id < 0)
@@ -252,7 +290,7 @@ static int on_stall(void *self, const struct ls_stall *stall)
 		}
 		rd->at_hand[id].ns += (double)stall->causes[i].ns;
 		site->ns += (double)stall->causes[i].ns;
-		site->bin_ns[bin] += (double)stall->causes[i].ns;
+		site->bin_ns[rd->bin] += (double)stall->causes[i].ns;
 		if (rd->at_hand[id].ns <= site->max_ns)
 			continue;
 		site->max_ns = rd->at_hand[id].ns;
@@ -291,7 +329,6 @@ static int on_start(void *self, const struct ls_start *start)
 	struct reading *rd = self;
 
 	rd->r.threshold_ns = start->threshold_ns;
-	rd->begin_ns = start->mono_ns;
 	return 0;
 }
 
@@ -307,16 +344,15 @@ static void scale_site(struct recording *r, struct rec_site *site)
 		site->bin_ns[i] = site->ns / (double)r->nr_bins;
 }
 
-/* A last bin that is mostly empty because the run ended would pass for a quiet second. */
-static void drop_stub(struct recording *r)
+/* The last bin ends with the run, wherever that is: too short a one says little, and loudly. */
+static void merge_stub(struct recording *r)
 {
-	double covered = r->seconds - (double)(r->nr_bins - 1) * r->bin_seconds;
+	size_t last = r->nr_bins - 1;
 
-	if (r->nr_bins < 2 || covered >= r->bin_seconds / 2)
+	if (!last || r->bins[last].seconds >= r->bins[last - 1].seconds / 2)
 		return;
-	add_bin(&r->bins[r->nr_bins - 2], &r->bins[r->nr_bins - 1]);
-	for (size_t s = 0; s < r->nr_sites; s++)
-		r->sites[s].bin_ns[r->nr_bins - 2] += r->sites[s].bin_ns[r->nr_bins - 1];
+	merge_bins(r, last - 1, last);
+	clear_bin(r, last);
 	r->nr_bins--;
 }
 
@@ -324,21 +360,17 @@ static int on_summary(void *self, const struct ls_summary *summary)
 {
 	struct reading *rd = self;
 	struct recording *r = &rd->r;
-	uint64_t end_ns = rd->begin_ns + (uint64_t)(summary->seconds * 1e9);
 
 	r->seconds = summary->seconds;
 	r->nr_loops = summary->nr_loops;
 	r->lost = summary->lost.events + summary->lost.stalls + summary->lost.captures;
 	for (size_t i = 0; i < summary->nr_loops; i++)
 		r->max_ns = fmax(r->max_ns, (double)summary->loops[i].max_ns);
-	if (end_ns > rd->begin_ns) /* quiet to its end */
-		bin_at(rd, end_ns - 1);
-	r->bin_seconds = (double)rd->bin_ns / 1e9;
-	drop_stub(r);
-	for (size_t i = 0; i < r->nr_sites; i++)
-		scale_site(r, &r->sites[i]);
+	merge_stub(r);
 	for (size_t i = 0; i < r->nr_bins; i++)
 		add_bin(&r->total, &r->bins[i]);
+	for (size_t i = 0; i < r->nr_sites; i++)
+		scale_site(r, &r->sites[i]);
 	return 0;
 }
 

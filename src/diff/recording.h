@@ -11,6 +11,7 @@
 enum { MAX_BINS = 128, LEDGER_CLASSES = LS_NR_CAUSES + 1 /* the last: unaccounted */ };
 
 struct bin {
+	double seconds;
 	double iterations, stalls, stalled_ns, busy_ns;
 	double ledger_ns[LEDGER_CLASSES];
 	double histogram[LS_HIST_BUCKETS];
@@ -31,7 +32,6 @@ struct recording {
 	const char *path;
 	uint64_t threshold_ns;
 	double seconds;
-	double bin_seconds;
 	size_t nr_bins;
 	struct bin bins[MAX_BINS];
 	struct bin total;

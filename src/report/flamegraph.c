@@ -12,8 +12,8 @@
 #include "report/collect.h"
 #include "report/flamegraph.h"
 #include "report/flametree.h"
-#include "report/names.h"
-#include "report/xml.h"
+#include "model/names.h"
+#include "model/xml.h"
 
 enum {
 	LEFT = 10,

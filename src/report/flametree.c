@@ -6,7 +6,7 @@
 
 #include "model/intern.h"
 #include "report/flametree.h"
-#include "report/names.h"
+#include "model/names.h"
 
 enum { MAX_LABEL_BYTES = 400 };
 

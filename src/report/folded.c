@@ -13,7 +13,7 @@
 #include "model/settle.h"
 #include "model/utf8.h"
 #include "report/folded.h"
-#include "report/names.h"
+#include "model/names.h"
 #include "report/samples.h"
 
 struct folded {

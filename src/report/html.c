@@ -16,9 +16,9 @@
 #include "report/collect.h"
 #include "report/flamegraph.h"
 #include "report/html.h"
-#include "report/names.h"
+#include "model/names.h"
 #include "report/samples.h"
-#include "report/xml.h"
+#include "model/xml.h"
 
 enum { MAX_STALLS = 4000, MAX_SITES = 500, MAX_SLICES = 20000, MAX_CAUSES_A_STALL = 8 };
 

@@ -11,7 +11,7 @@
 #include "model/jsonw.h"
 #include "model/lines.h"
 #include "model/settle.h"
-#include "report/names.h"
+#include "model/names.h"
 #include "report/perfetto.h"
 
 struct perfetto {

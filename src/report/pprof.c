@@ -12,7 +12,7 @@
 #include "model/intern.h"
 #include "model/utf8.h"
 #include "report/collect.h"
-#include "report/names.h"
+#include "model/names.h"
 #include "report/pprof.h"
 #include "report/protobuf.h"
 

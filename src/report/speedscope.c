@@ -10,7 +10,7 @@
 #include "model/intern.h"
 #include "model/jsonw.h"
 #include "report/collect.h"
-#include "report/names.h"
+#include "model/names.h"
 #include "report/speedscope.h"
 
 struct speedscope {

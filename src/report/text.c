@@ -8,7 +8,7 @@
 
 #include "model/histogram.h"
 #include "report/line.h"
-#include "report/names.h"
+#include "model/names.h"
 #include "report/text.h"
 
 enum { STACK_LINES = 24, SEEN_STACKS = 512, BAR_COLUMNS = 40, SITES_SHOWN = 10 };

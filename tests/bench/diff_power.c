@@ -164,8 +164,8 @@ static struct counts trial(const struct service *s, unsigned int trials, unsigne
 			r[0][i] = run(s, seconds, run_sd, 1);
 			r[1][i] = run(s, seconds, run_sd, tail);
 		}
-		c = compare((struct side[]){{r[0], recordings}, {r[1], recordings}}, &options, why,
-			    sizeof(why));
+		c = comparison__new((struct side[]){{r[0], recordings}, {r[1], recordings}},
+				    &options, why, sizeof(why));
 		if (c)
 			tally(c, &n);
 		else

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* What formats print for things of the model: a frame's name, a call in one line, a length of time.
  */
-#ifndef LS_REPORT_NAMES_H
-#define LS_REPORT_NAMES_H
+#ifndef LS_MODEL_NAMES_H
+#define LS_MODEL_NAMES_H
 
 #include <stddef.h>
 

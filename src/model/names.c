@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "report/names.h"
+#include "model/names.h"
 
 const char *names__basename(const char *path)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include "model/utf8.h"
-#include "report/xml.h"
+#include "model/xml.h"
 
 static void put(FILE *out, uint32_t c)
 {

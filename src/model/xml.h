@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* Text from outside as XML or HTML text, and as an attribute's value. */
-#ifndef LS_REPORT_XML_H
-#define LS_REPORT_XML_H
+#ifndef LS_MODEL_XML_H
+#define LS_MODEL_XML_H
 
 #include <stddef.h>
 #include <stdio.h>
