@@ -133,7 +133,7 @@ static inline void leave_cpu(struct ls_loop_state *s, enum off_kind kind, __u8 c
 	s->off_cause = cause;
 	s->off_since_ns = now;
 	/* The waker may be ahead of the sleeper's switch: then the sleep is all run queue. */
-	if (s->woken_ns && now - s->woken_ns > STALE_WAKEUP_NS)
+	if (s->woken_ns && now > s->woken_ns + STALE_WAKEUP_NS)
 		s->woken_ns = 0;
 }
 

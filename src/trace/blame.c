@@ -167,8 +167,7 @@ int blames__balance(struct blames *list, const struct ls_ledger *ledger,
 	int err = 0;
 
 	for (int cause = 0; cause < LS_NR_CAUSES && !err; cause++)
-		if (ledger->ns[cause])
-			err = balance_cause(list, cause, ledger->ns[cause], counts[cause]);
+		err = balance_cause(list, cause, ledger->ns[cause], counts[cause]);
 	if (list->nr)
 		qsort(list->items, list->nr, sizeof(*list->items), by_length);
 	return err;
