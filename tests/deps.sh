@@ -5,7 +5,7 @@ set -eu
 
 build="gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev libdw-dev libiberty-dev zlib1g-dev
 libzstd-dev libjansson-dev libmicrohttpd-dev libncurses-dev libevent-dev libsqlite3-dev libcmocka-dev"
-tests="python3 curl redis-server redis-tools procps psmisc jq"
+tests="python3 curl prometheus redis-server redis-tools procps psmisc jq"
 lint="clang-format clang-tidy cppcheck shellcheck"
 
 missing=

@@ -17,7 +17,7 @@
 enum {
 	MAX_CONNECTIONS = 768,
 	CONNECTION_BYTES = 16 << 10, /* request line and headers */
-	IDLE_SECONDS = 10,	     /* of silence */
+	IDLE_SECONDS = 5,	     /* of silence */
 	MAX_TEXTS = 3,		     /* on their way to slow readers at one time */
 };
 

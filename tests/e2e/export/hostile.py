@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""hostile.py URL PID [SCRAPERS]: garbage, huge and slow requests, slow readers and many scrapers at
+once against a running export. Each is served or refused; meanwhile a well-behaved scraper is served."""
+import socket, sys, threading, time, urllib.parse, urllib.request
+
+url, pid = sys.argv[1], int(sys.argv[2])
+scrapers = int(sys.argv[3]) if len(sys.argv) > 3 else 500
+where = urllib.parse.urlparse(url)
+address = (where.hostname, where.port)
+GET = b"GET /metrics HTTP/1.1\r\nHost: x\r\n"
+
+
+def connect(timeout=15):
+    return socket.create_connection(address, timeout)
+
+
+def drain(s):
+    got = b""
+    try:
+        while chunk := s.recv(65536):
+            got += chunk
+    except OSError:
+        pass
+    return got
+
+
+def status(request):
+    """The status of the answer to raw bytes; 0: closed without one."""
+    with connect() as s:
+        try:
+            s.sendall(request)
+            s.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # it has closed already
+        answer = drain(s)
+    return int(answer.split(b" ", 2)[1]) if answer.startswith(b"HTTP/1.") else 0
+
+
+def good_scrape():
+    begin = time.monotonic()
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        text = answer.read()
+    assert b"\nloopstall_build_info" in text, "a scrape is cut"
+    return time.monotonic() - begin
+
+
+def files():
+    import os
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def rss_kb():
+    for line in open(f"/proc/{pid}/status"):
+        if line.startswith("VmRSS"):
+            return int(line.split()[1])
+
+
+def garbage():
+    assert status(b"\x00\xff\x16\x03\x01" * 100) in (0, 400)
+    assert status(b"\r\n" * 1000) in (0, 400)
+    assert status(b"GET\r\n\r\n") in (0, 400)
+    assert status(b"GET /metrics HTTP/9.9\r\n\r\n") in (0, 400, 505)
+    assert status(b"DELETE /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") == 405
+    assert status(b"GET /../../etc/passwd HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") == 404
+    assert status(GET + b"Accept: \xff\xfe\r\nConnection: close\r\n\r\n") == 200
+
+
+def huge():
+    assert status(b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\nHost: x\r\n\r\n") in (0, 413, 414, 431)
+    assert status(GET + b"X: " + b"b" * 1000000 + b"\r\n\r\n") in (0, 413, 431)
+    many = b"".join(b"X-%d: y\r\n" % i for i in range(20000))
+    assert status(GET + many + b"\r\n") in (0, 413, 431)
+    body = b"POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n" + b"c" * 500000
+    assert status(body) in (0, 405, 413)
+
+
+def crowd(of, make):
+    """Holds many connections which `make` has begun; a good scraper must not notice."""
+    held = []
+    try:
+        for _ in range(of):
+            s = connect()
+            make(s)
+            held.append(s)
+        slowest = max(good_scrape() for _ in range(5))
+        assert slowest < 3, f"a scrape took {slowest:.1f} s"
+        return slowest
+    finally:
+        for s in held:
+            s.close()
+
+
+def slow_request(s):
+    s.sendall(GET[:20])
+
+
+def slow_reader(s):
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    s.sendall(GET + b"\r\n")
+
+
+def many_scrapers():
+    took, failed = [], []
+
+    def one():
+        for attempt in range(3):
+            try:
+                took.append(good_scrape())
+                return
+            except urllib.error.HTTPError as e:
+                if e.code != 503:  # refused: to be tried again
+                    failed.append(e)
+                    return
+                time.sleep(1)
+            except OSError as e:
+                failed.append(e)
+                return
+
+    threads = [threading.Thread(target=one) for _ in range(scrapers)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert not failed, f"{len(failed)} of {scrapers} scrapes failed: {failed[0]!r}"
+    took.sort()
+    return took
+
+
+good_scrape()
+files_before, rss_before = files(), rss_kb()
+garbage()
+huge()
+print("among 200 slow requests a scrape took %.3f s" % crowd(200, slow_request))
+print("among 200 slow readers a scrape took %.3f s" % crowd(200, slow_reader))
+took = many_scrapers()
+print("%d scrapers at once: median %.3f s, slowest %.3f s" % (scrapers, took[len(took) // 2], took[-1]))
+time.sleep(0.5)
+assert good_scrape() < 3
+for _ in range(30):  # connections that were closed are noticed
+    if files() <= files_before + 5:
+        break
+    time.sleep(0.5)
+assert files() <= files_before + 5, f"{files()} descriptors, {files_before} before"
+assert rss_kb() < rss_before + 40000, f"{rss_kb()} kB, {rss_before} before"
+print("descriptors %d -> %d, RSS %d -> %d kB" % (files_before, files(), rss_before, rss_kb()))
