@@ -34,7 +34,7 @@ for loop in asyncio uvloop; do
 	trace "$app" -m 10ms
 	"$PYTHON3" "$ROOT/tests/python/drive.py" "http://127.0.0.1:$port" "$rounds" \
 		external session sleep cpu middleware names sqlite command lock fsync regex queries encode \
-		timer clean offloaded threaded child >"$T/requests" || fail "the driver fails" "$T/app.err"
+		timer clean offloaded threaded >"$T/requests" || fail "the driver fails" "$T/app.err"
 	stop "$tracer" INT
 	assert_eq 0 "$rc" "loopstall's exit status"
 	"$PYTHON3" "$ROOT/tests/python/check.py" "$ROOT/tests/python/symptoms.py" "$T/trace.json" "$T/requests" \

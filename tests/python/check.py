@@ -8,6 +8,7 @@ import re
 import sys
 
 MARK = re.compile(r"# stall: (\w+) (\S+)(?: (\S+))?")
+MEANT_NS = 3e6
 OURS = ("runqueue", "throttled")  # the machine's doing
 
 
@@ -28,7 +29,9 @@ def read_marks(path):
 
 
 def complaint(stall, mark, wanted_object):
-    cause = next((c for c in stall["causes"] if c["cause"] not in OURS), {"cause": "none"})
+    ours = [c for c in stall["causes"] if c["cause"] not in OURS]
+    meant = [c for c in ours if c["cause"] in mark["causes"] and c["ns"] >= MEANT_NS]
+    cause = (meant or ours or [{"cause": "none"}])[0]
     site = cause.get("site", {})
     if cause["cause"] not in mark["causes"]:
         return "cause %s, not %s" % (cause["cause"], mark["causes"])

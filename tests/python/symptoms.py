@@ -26,6 +26,7 @@ database = sqlalchemy.create_engine("sqlite:///" + DATA + "/session.db")
 lock = threading.Lock()
 echo = socket.create_connection(ECHO)
 echo.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+open(DATA + "/fsync.bin", "wb").close()
 SLOW_QUERY = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 300000) SELECT sum(i) FROM n"
 FLOAT = "a" * 21 + "b"
 
@@ -107,9 +108,10 @@ async def locked():
 
 @app.get("/fsync")
 async def fsync():
-    with open(DATA + "/fsync.bin", "wb") as f:
-        await run_in_threadpool(f.write, bytes(64 << 20))
-        os.fsync(f.fileno())  # stall: fsync disk os.fsync
+    with open(DATA + "/fsync.bin", "r+b", 0) as f:
+        for _ in range(100):
+            f.write(b"a line of a log\n")
+            os.fsync(f.fileno())  # stall: fsync disk os.fsync
 
 
 @app.get("/regex")
@@ -156,8 +158,3 @@ async def offloaded():
 def threaded():
     time.sleep(0.03)
     return {}
-
-
-@app.get("/child")
-async def child():
-    await (await asyncio.create_subprocess_exec("/bin/sleep", "0.03")).wait()
