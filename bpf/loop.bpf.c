@@ -154,6 +154,7 @@ static __always_inline int on_wait_return(__s64 nr, __s64 ret)
 	if (s && is_home(&s->home, nr, regs)) {
 		notice_running(s, t->slot - 1, task, now);
 		s->at_boundary = 1;
+		s->home.nr = nr;
 		if (s->start_ns)
 			finish_iteration(s, t->slot - 1, task, regs, now, ret >= 0 ? ret : -1);
 		else if (s->wait_since_ns)
@@ -162,6 +163,8 @@ static __always_inline int on_wait_return(__s64 nr, __s64 ret)
 			s->home.sp = regs->sp;
 		begin_iteration(s, now);
 		s->at_boundary = 0;
+		if (!s->home_hash) /* seeded from outside: now it shows itself */
+			send_home(s, t->slot - 1, task, regs, now);
 		return 0;
 	}
 	wait.nr = nr;
