@@ -96,13 +96,11 @@ static bool parse_operator(struct parser *ps)
 	skip_space(ps);
 	if (*ps->p != '>' && *ps->p != '<')
 		return expect(ps, "expected > or <");
+	if (*ps->p == '<' && ps->f->subject >= FAILON_NEW_SITE)
+		return expect(ps, "a site's condition takes >");
 	ps->f->less = *ps->p++ == '<';
 	ps->f->or_equal = *ps->p == '=';
 	ps->p += ps->f->or_equal;
-	if (ps->f->less && ps->f->subject >= FAILON_NEW_SITE) {
-		ps->p--;
-		return expect(ps, "a site's condition takes >");
-	}
 	return true;
 }
 
