@@ -45,6 +45,14 @@ static bool parse_id(const char *text, char **end, pid_t *id)
 	return true;
 }
 
+static bool has_pid(const struct pid_list *list, pid_t pid)
+{
+	for (size_t i = 0; i < list->nr; i++)
+		if (list->pids[i] == pid)
+			return true;
+	return false;
+}
+
 bool parse_pids(const char *text, struct pid_list *list)
 {
 	const char *at = text;
@@ -56,11 +64,13 @@ bool parse_pids(const char *text, struct pid_list *list)
 			log_err("'%s' is not a list of process ids: write -p 1234 or -p 1234,5678", text);
 			return false;
 		}
-		if (list->nr == MAX_PIDS) {
-			log_err("more than %d processes", MAX_PIDS);
-			return false;
+		if (!has_pid(list, pid)) {
+			if (list->nr == MAX_PIDS) {
+				log_err("more than %d processes", MAX_PIDS);
+				return false;
+			}
+			list->pids[list->nr++] = pid;
 		}
-		list->pids[list->nr++] = pid;
 		if (*end == '\0')
 			return true;
 	}

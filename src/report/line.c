@@ -43,6 +43,13 @@ static void raw(struct line *l, const char *s, size_t n)
 	l->bytes += n;
 }
 
+/* What a terminal obeys rather than shows: controls, and those which turn the direction of text. */
+static bool is_steering(uint32_t c)
+{
+	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x200e || c == 0x200f || c == 0x061c ||
+	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+}
+
 static void add_visible(struct line *l, const char *s)
 {
 	char bytes[4];
@@ -55,7 +62,7 @@ static void add_visible(struct line *l, const char *s)
 			l->cut = true;
 			return;
 		}
-		if (c < 0x20 || (c >= 0x7f && c < 0xa0))
+		if (is_steering(c))
 			c = '?';
 		raw(l, bytes, utf8__encode(c, bytes));
 		l->columns++;

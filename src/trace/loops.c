@@ -125,8 +125,10 @@ int sites__add(struct site_totals *sites, const struct ls_stall *stall)
 	for (size_t i = 0; i < stall->nr_causes; i++) {
 		struct ls_site_total *t = find_or_add(sites, &stall->causes[i]);
 
+		if (!t && sites->nr == MAX_SITES)
+			continue; /* a new one; the next may be known */
 		if (!t)
-			return sites->nr == MAX_SITES ? 0 : -ENOMEM;
+			return -ENOMEM;
 		t->ns += stall->causes[i].ns;
 		t->count++;
 	}

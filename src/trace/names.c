@@ -61,8 +61,10 @@ static const char *inet_name(struct strings *pool, const struct ls_object *o)
 
 static const char *unix_name(struct strings *pool, const struct ls_object *o)
 {
-	if (o->path_bytes > 1)
-		return strings__printf(pool, "unix %.*s", (int)o->path_bytes, o->path);
+	int bytes = o->path_bytes < LS_PATH_LEN ? o->path_bytes : LS_PATH_LEN;
+
+	if (bytes > 1)
+		return strings__printf(pool, "unix %.*s", bytes, o->path);
 	if (o->kind == LS_OBJ_SELF_SOCKET)
 		return "unix socket pair of its own";
 	return o->peer_tgid ? strings__printf(pool, "unix socket to pid %u", o->peer_tgid) :
