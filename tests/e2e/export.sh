@@ -147,6 +147,22 @@ if command -v openssl >/dev/null; then
 	stop "$exporter"
 fi
 
+# --- never root: the five capabilities of the systemd unit -----------------------------------------------
+if command -v setpriv >/dev/null; then
+	five='-all,+bpf,+perfmon,+sys_ptrace,+dac_read_search,+syslog'
+	# shellcheck disable=SC2016 # for the inner shell
+	export_unprivileged='[ -d /sys/kernel/tracing/events ] || mount -t tracefs tracefs /sys/kernel/tracing
+		exec setpriv --reuid nobody --regid nogroup --clear-groups --inh-caps "$1" \
+		--ambient-caps "$1" --bounding-set "$1" "$2" export --all --listen 127.0.0.1:0'
+	start export unshare -m sh -c "$export_unprivileged" sh "$five" "$ROOT/build/loopstall"
+	exporter=$pid
+	wait_for 15 grep -q 'metrics at' "$T/export.err" || fail "not with five capabilities" "$T/export.err"
+	url=$(sed -n 's/.*metrics at //p' "$T/export.err")
+	wait_for 8 has '^loopstall_loop_busy_ratio\{.*comm="idle-7"' ||
+		fail "no loop is found with five capabilities" "$T/now.txt" "$T/export.err"
+	stop "$exporter"
+fi
+
 # --- what cannot be done is said ----------------------------------------------------------------------
 "$ROOT/build/loopstall" export >"$T/u.out" 2>"$T/u.err" </dev/null
 assert_eq 2 $? "no target"
