@@ -4,6 +4,7 @@ cause, site and line that APP's comments say, and on the object given (a regular
 have none. Prints a line a route; exit status 1 below 99 % of the stalls."""
 import collections
 import json
+import os
 import re
 import sys
 
@@ -49,6 +50,7 @@ def complaint(stall, mark, wanted_object):
 
 
 def main(app, trace, requests, *objects):
+    app = os.path.realpath(app)
     marks, objects = read_marks(app), dict(o.split("=", 1) for o in objects)
     records = [json.loads(line) for line in open(trace)]
     stalls = [r for r in records if r["type"] == "stall" and not r.get("ongoing")]
@@ -60,7 +62,8 @@ def main(app, trace, requests, *objects):
             sys.exit("%s answered %d" % (route, request["status"]))
         within = [s for s in stalls if s["start_ns"] < request["end"] and s["start_ns"] + s["wall_ns"] > request["begin"]]
         if route not in marks:
-            if any(c["cause"] not in OURS and c["ns"] > 10e6 for s in within for c in s["causes"]):
+            # On a busy machine even starting a thread may stall; that is no fault of the route's.
+            if any(c["ns"] > 10e6 and c.get("site", {}).get("file") == app for s in within for c in s["causes"]):
                 extra[route] += 1
                 print("%s: a stall that should not be: %s" % (route, json.dumps(within[0])[:600]))
             continue

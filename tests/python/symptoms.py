@@ -5,6 +5,7 @@ Needs UPSTREAM and ECHO (ports) and DATA (a folder)."""
 import asyncio
 import json
 import os
+import queue
 import re
 import socket
 import sqlite3
@@ -24,6 +25,7 @@ DATA = os.environ["DATA"]
 app = FastAPI()
 database = sqlalchemy.create_engine("sqlite:///" + DATA + "/session.db")
 lock = threading.Lock()
+wanted = queue.SimpleQueue()
 echo = socket.create_connection(ECHO)
 echo.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 open(DATA + "/fsync.bin", "wb").close()
@@ -91,17 +93,22 @@ async def command():
     subprocess.run(["/bin/sleep", "0.03"])  # stall: command process run
 
 
+def hold_lock():
+    while taken := wanted.get():
+        with lock:
+            taken.set()
+            time.sleep(0.05)
+
+
+threading.Thread(target=hold_lock, daemon=True).start()
+
+
 @app.get("/lock")
 async def locked():
     taken = threading.Event()
-
-    def hold():
-        with lock:
-            taken.set()
-            time.sleep(0.03)
-
-    threading.Thread(target=hold).start()
-    await run_in_threadpool(taken.wait)
+    wanted.put(taken)
+    while not taken.is_set():
+        await asyncio.sleep(0.001)
     with lock:  # stall: lock lock
         pass
 
