@@ -329,6 +329,16 @@ static void freeing_ends_what_is_under_way(void **state)
 	}
 }
 
+static void freeing_at_once_starts_no_worker_in_vain(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	start(&f, NULL, 16); /* one thread starts them, one after the other */
+	turn(&f, 3);
+	finish(&f);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -342,6 +352,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_full_queue_and_a_large_job_are_refused),
 		cmocka_unit_test(a_cancelled_job_is_never_heard_of_again),
 		cmocka_unit_test(freeing_ends_what_is_under_way),
+		cmocka_unit_test(freeing_at_once_starts_no_worker_in_vain),
 	};
 
 	if (argc > 1 && !strcmp(argv[1], CPU_WORKER_FLAG)) {

@@ -151,7 +151,7 @@ static void it_ends_at_a_frame_that_is_too_large(void **state)
 
 static void it_ends_at_a_reply(void **state)
 {
-	send_frame(*state, FRAME_RESULT, 1, "x", 1);
+	send_frame(*state, FRAME_RESULT, 1, NULL, 0);
 	assert_int_equal(finish(*state), 1);
 }
 

@@ -294,6 +294,10 @@ static void on_spawned(struct job *job)
 {
 	struct worker *w = job_of(job, struct worker, spawn);
 
+	if (job->expired) { /* the pool is being freed, and it was not tried */
+		w->state = RESTING;
+		return;
+	}
 	w->born_ns = now_ns();
 	if (!w->spawn_err && adopt(w)) {
 		log_line("cannot watch a new worker: out of memory");
@@ -391,6 +395,8 @@ void cpu_pool__free(struct cpu_pool *pool)
 
 	if (!pool)
 		return;
+	if (pool->spawned)
+		event_free(pool->spawned);
 	pool__free(pool->spawner); /* lets a start under way finish */
 	while ((job = TAILQ_FIRST(&pool->waiting))) {
 		TAILQ_REMOVE(&pool->waiting, job, link);
@@ -400,8 +406,6 @@ void cpu_pool__free(struct cpu_pool *pool)
 	}
 	for (unsigned int i = 0; i < pool->nr_workers; i++)
 		end_worker(&pool->workers[i]);
-	if (pool->spawned)
-		event_free(pool->spawned);
 	free(pool);
 }
 

@@ -33,6 +33,7 @@ struct job {
 	atomic_int cancelled; /* enum job_cancel; once not 0, run() may give up early */
 	enum job_state state;
 	TAILQ_ENTRY(job) link;
+	struct job *returned_before;
 };
 
 TAILQ_HEAD(job_list, job);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * A bounded queue in front of a few threads, for work that blocks. The loop submits; a thread runs;
- * the result comes back to the loop through an eventfd. Knows nothing of libevent or HTTP.
+ * the result comes back to the loop through an eventfd. No call from the loop ever waits for a
+ * thread, save pool__free(). All of them are for one thread, the loop's. Knows nothing of libevent
+ * or HTTP.
  *
  *   loop:    pool__submit(pool, &mine->job)
  *   thread:  job->run(job)
@@ -50,7 +52,7 @@ int pool__fd(const struct pool *pool);
  */
 unsigned int pool__dispatch(struct pool *pool, unsigned int max);
 
-void pool__depth(struct pool *pool, unsigned int *queued, unsigned int *running);
+void pool__depth(const struct pool *pool, unsigned int *queued, unsigned int *running);
 const struct job_stats *pool__stats(const struct pool *pool);
 
 #endif

@@ -14,6 +14,7 @@ need hey wrk
 missed=0
 
 server() { # server FLAG...: one on a free port; sets $pid and $url
+	rm -f "$T/server.err" # of the last one
 	start server offload-server --listen 127.0.0.1:0 "$@"
 	wait_for 10 grep -q listening "$T/server.err" || fail "no server" "$T/server.err"
 	url=$(grep -o 'http://[0-9.:]*' "$T/server.err")

@@ -11,15 +11,17 @@ head -c 1000000 "$ROOT/build/loopstall" >"$T/body"
 common='map(select(.type == "stall" and .tid == .pid))' # the server's loop, not the upstream's
 
 server() { # server FLAG...: sets $pid and $url
+	rm -f "$T/server.err" # of the last one
 	start server offload-server --listen 127.0.0.1:0 --data-dir "$T" "$@"
 	wait_for 10 grep -q listening "$T/server.err" || fail "no server" "$T/server.err"
 	url=$(grep -o 'http://[0-9.:]*' "$T/server.err")
 }
 
 ask() { # ask PATH: POST for /encode
-	local body=()
+	local body=() code
 	[ "${1%%[?]*}" != /encode ] || body=(--data-binary "@$T/body")
-	curl -sf -o /dev/null "${body[@]}" "$url$1" || fail "no answer from $1" "$T/server.err"
+	code=$(curl -s -o /dev/null -w '%{http_code}' "${body[@]}" "$url$1")
+	[ "$code" = 200 ] || fail "$url$1 answers $code" "$T/server.err"
 }
 
 # inline PATH SITE CALLEE CAUSE CALL OBJECT FLAG...: the route's stall has a cause that is all this (the
