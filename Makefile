@@ -31,7 +31,7 @@ STALLERS := $(patsubst tests/stallers/%.c,$(B)/stallers/%,$(wildcard tests/stall
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help deps demo test check-bpf check-vm check-python bench asan fuzz lint format install clean soak soak-export
+.PHONY: all help deps demo test check-bpf check-vm check-python check-readers bench asan fuzz lint format install clean soak soak-export
 
 all: $(B)/loopstall $(if $(SERVER_SRCS),$(B)/offload-server) ## build the programs
 
@@ -145,6 +145,9 @@ $(B)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(SRCS) $(B)/loopstall.skel.h
 
 fuzz: $(FUZZERS) ## run every fuzz target for FUZZ_SECONDS (20)
 	$(Q)tests/fuzz/run.sh $(FUZZ_SECONDS) $(FUZZERS)
+
+check-readers: $(B)/loopstall $(B)/tests/make_trace ## open every report format in its own reader (npm, Chromium)
+	$(Q)tests/readers/check.sh
 
 clean: ## remove what was built
 	rm -rf $(B)
