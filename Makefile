@@ -146,5 +146,8 @@ $(B)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(SRCS) $(B)/loopstall.skel.h
 fuzz: $(FUZZERS) ## run every fuzz target for FUZZ_SECONDS (20)
 	$(Q)tests/fuzz/run.sh $(FUZZ_SECONDS) $(FUZZERS)
 
+check-python: all ## Python frames under each version that Debian's suites have (root; fetches them)
+	$(Q)tests/python/check.sh
+
 clean: ## remove what was built
 	rm -rf $(B)
