@@ -149,5 +149,8 @@ fuzz: $(FUZZERS) ## run every fuzz target for FUZZ_SECONDS (20)
 check-readers: $(B)/loopstall $(B)/tests/make_trace ## open every report format in its own reader (npm, Chromium)
 	$(Q)tests/readers/check.sh
 
+check-python: all ## Python frames under each version that Debian's suites have (root; fetches them)
+	$(Q)tests/python/check.sh
+
 clean: ## remove what was built
 	rm -rf $(B)
