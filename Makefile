@@ -31,7 +31,7 @@ STALLERS := $(patsubst tests/stallers/%.c,$(B)/stallers/%,$(wildcard tests/stall
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help deps demo test check-bpf check-vm check-python check-readers bench asan fuzz lint format install clean soak soak-export
+.PHONY: all help deps demo test truth check-vm check-python check-readers bench asan fuzz lint format install clean soak soak-export
 
 all: $(B)/loopstall $(if $(SERVER_SRCS),$(B)/offload-server) ## build the programs
 
@@ -108,7 +108,7 @@ $(B)/bench/diff_%: tests/bench/diff_%.c $(LIB_OBJS)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $< $(LIB_OBJS) $(LDLIBS) -o $@
 
 # The stallers are targets, built as distributions build: optimised, no frame pointers.
-$(B)/stallers/%: tests/stallers/%.c
+$(B)/stallers/%: tests/stallers/%.c $(wildcard tests/stallers/*.h)
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -O2 -g -fomit-frame-pointer $(WARN) -D_GNU_SOURCE $< -o $@ -lpthread
@@ -123,6 +123,18 @@ demo: ## the bug, its trace, the fix, the comparison: from nothing, in a minute 
 # --- tests -----------------------------------------------------------------------------------
 test: all $(TESTS) $(STALLERS) ## unit tests, then end-to-end tests on real processes (root)
 	$(Q)tests/run.sh $(TESTS)
+
+truth: all $(B)/stallers/truth ## a thousand iterations of known causes and lengths, held against the trace (root)
+	$(Q)TRUTH_ITERATIONS=1000 tests/e2e/truth.sh
+
+check-vm: all $(B)/stallers/truth $(B)/stallers/idle ## the same on Debian's 6.1, 6.12 and newest kernel, in emulated machines
+	$(Q)tests/vm/check.sh
+
+# What the benches compare with, tests/bench/*.c, is built where their objects are.
+BENCHES := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
+bench: all $(STALLERS) $(BENCHES) ## what tracing costs, and what the reference server gains (root, an idle machine)
+	$(Q)tests/bench/overhead.sh
+	$(Q)tests/bench/server.sh
 
 soak: all ## ten minutes of load on offload-server, its workers killed at random (SOAK_SECONDS)
 	$(Q)PATH=$(CURDIR)/$(B):$$PATH $(PYTHON3) -B tests/soak/server.py

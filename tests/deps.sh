@@ -6,10 +6,11 @@ set -eu
 build="gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev libdw-dev libiberty-dev zlib1g-dev
 libzstd-dev libjansson-dev libmicrohttpd-dev libncurses-dev libevent-dev libsqlite3-dev libcmocka-dev"
 tests="python3 curl prometheus redis-server redis-tools procps psmisc jq"
+bench="linux-perf strace libbpf-tools"
 lint="clang-format clang-tidy cppcheck shellcheck"
 
 missing=
-for p in $build $tests $lint; do
+for p in $build $tests $bench $lint; do
 	[ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || missing="$missing $p"
 done
 [ -n "$missing" ] || exit 0
