@@ -13,7 +13,7 @@
 
 #include "fixture.h"
 #include "model/utf8.h"
-#include "report/names.h"
+#include "model/names.h"
 #include "report/text.h"
 
 static char *report(const struct text_options *options, int (*feed)(const struct reporter *, void *))
