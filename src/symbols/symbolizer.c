@@ -381,7 +381,7 @@ static int get_process(struct symbolizer *s, pid_t tgid, struct process **result
 		if (p->tgid == tgid)
 			break;
 	if (p) {
-		if (now_ns() - p->read_ns > REFRESH_NS)
+		if (now_ns() - p->read_ns > REFRESH_NS + 100 * p->read_cost_ns)
 			read_mappings(s, p);
 		*result = p;
 		return 0;
