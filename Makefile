@@ -31,7 +31,8 @@ STALLERS := $(patsubst tests/stallers/%.c,$(B)/stallers/%,$(wildcard tests/stall
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help deps demo test truth check-vm check-python check-readers bench asan fuzz lint format install clean soak soak-export
+.PHONY: all help deps demo test truth check-vm check-python check-readers bench asan fuzz lint lint-format lint-tidy \
+	lint-cppcheck lint-shell lint-license format install uninstall clean soak soak-export
 
 all: $(B)/loopstall $(if $(SERVER_SRCS),$(B)/offload-server) ## build the programs
 
@@ -163,6 +164,76 @@ check-readers: $(B)/loopstall $(B)/tests/make_trace ## open every report format 
 
 check-python: all ## Python frames under each version that Debian's suites have (root; fetches them)
 	$(Q)tests/python/check.sh
+
+# The same sources under AddressSanitizer and UBSan, in a build folder of their own.
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+ASAN_B   := $(B)/asan
+
+asan: ## unit tests and the readers of trace files under ASan and UBSan
+	$(Q)$(MAKE) --no-print-directory B=$(ASAN_B) CFLAGS='-O1 -g $(SANITIZE)' asan-build
+	$(Q)tests/asan.sh $(ASAN_B)
+
+.PHONY: asan-build
+asan-build: all $(TESTS) $(STALLERS) $(B)/tests/make_trace
+
+# --- style and static analysis -----------------------------------------------------------------
+C_FILES  := $(shell git ls-files -co --exclude-standard '*.c' '*.h' 2>/dev/null)
+SCRIPTS  := $(shell git ls-files -co --exclude-standard '*.sh' 2>/dev/null) .ci/run tests/vm/run tests/vm/fetch
+TIDY_SRCS := $(SRCS) $(SERVER_SRCS)
+
+lint: lint-license lint-format lint-shell lint-cppcheck lint-tidy ## clang-format, clang-tidy, cppcheck, shellcheck
+
+lint-license:
+	$(call say,LINT,SPDX)
+	$(Q)! git ls-files -co --exclude-standard '*.c' '*.h' '*.cc' '*.sh' '*.py' '*.js' '*.css' Makefile .ci '*.yml' | \
+		xargs -d '\n' grep -L 'SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only' | \
+		sed 's/$$/: no SPDX-License-Identifier line/' | grep .
+
+lint-format:
+	$(call say,LINT,clang-format)
+	$(Q)printf '%s\n' $(C_FILES) | xargs clang-format --dry-run -Werror
+
+lint-shell:
+	$(call say,LINT,shellcheck)
+	$(Q)shellcheck -x -e SC1091 $(SCRIPTS)
+
+# uninitvar: `fwrite(bytes, 1, encode(c, bytes), out)` is right, and the compilers check this better.
+lint-cppcheck:
+	$(call say,LINT,cppcheck)
+	$(Q)cppcheck --quiet -j$$(nproc) --std=c11 --enable=warning,performance,portability --error-exitcode=1 \
+		--inline-suppr --suppress=legacyUninitvar --suppress=uninitvar --suppress=shiftTooManyBitsSigned \
+		--suppress=unknownMacro -D__x86_64__ -DLS_VERSION='"$(VERSION)"' -Ibpf -Isrc src
+
+# One stamp a file: what has not changed since is not looked at again.
+$(B)/tidy/%.ok: %.c .clang-tidy $(wildcard src/*/*.h bpf/*.h) | $(B)/loopstall.skel.h $(B)/syscall_names.h
+	$(call say,TIDY,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)clang-tidy --quiet $< -- $(filter-out -MMD -MP -Werror,$(CFLAGS)) 2>$@.log || { cat $@.log; exit 1; }
+	$(Q)touch $@
+
+lint-tidy: $(TIDY_SRCS:%.c=$(B)/tidy/%.ok)
+
+format: ## lay out all C as .clang-format says
+	$(Q)printf '%s\n' $(C_FILES) | xargs clang-format -i
+
+# --- installation ------------------------------------------------------------------------------
+bindir   := $(DESTDIR)$(PREFIX)/bin
+mandir   := $(DESTDIR)$(PREFIX)/share/man
+datadir  := $(DESTDIR)$(PREFIX)/share/loopstall
+PROGRAMS := loopstall $(if $(SERVER_SRCS),offload-server)
+MANUALS  := $(wildcard docs/*.1 docs/*.8)
+DASHBOARDS := $(wildcard dashboards/*/*.json dashboards/*/*.yml)
+
+install: all ## programs, manual and dashboards, under $(DESTDIR)$(PREFIX)
+	$(Q)install -d $(bindir) $(datadir)
+	$(Q)install -m 755 $(PROGRAMS:%=$(B)/%) $(bindir)
+	$(Q)for m in $(MANUALS); do install -D -m 644 -t $(mandir)/man$${m##*.} $$m || exit 1; done
+	$(Q)for d in $(filter-out %.test.yml,$(DASHBOARDS)); do \
+		install -D -m 644 $$d $(datadir)/$$d || exit 1; done
+
+uninstall: ## remove what install has put there
+	rm -f $(PROGRAMS:%=$(bindir)/%) $(foreach m,$(MANUALS),$(mandir)/man$(subst .,,$(suffix $(m)))/$(notdir $(m)))
+	rm -rf $(datadir)
 
 clean: ## remove what was built
 	rm -rf $(B)
