@@ -131,6 +131,11 @@ static char *take_bytes(struct strings *pool, size_t bytes)
 	return c->bytes + c->used - bytes;
 }
 
+bool strings__nearly_full(const struct strings *pool)
+{
+	return pool->total_bytes > POOL_MAX_BYTES / 4 * 3;
+}
+
 const char *strings__intern_n(struct strings *pool, const char *s, size_t bytes)
 {
 	struct slot *slot;

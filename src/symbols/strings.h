@@ -6,12 +6,16 @@
 #ifndef LS_SYMBOLS_STRINGS_H
 #define LS_SYMBOLS_STRINGS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct strings;
 
 struct strings *strings__new(void); /* NULL: errno */
 void strings__free(struct strings *pool);
+
+/* It has come to three quarters of its bound. */
+bool strings__nearly_full(const struct strings *pool);
 
 /* The pooled copy. Never NULL for a non-NULL string: when memory ends, or the pool has grown to its
  * bound (a hostile target could name things without end), "?" comes back. NULL gives NULL. */

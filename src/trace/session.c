@@ -67,12 +67,34 @@ static void fail(struct session *s, int err)
 		s->err = err;
 }
 
+/* --- names ------------------------------------------------------------------------------------- */
+
+static void free_names(struct resolver *r)
+{
+	symbolizer__free(r->symbolizer);
+	python__free(r->python);
+	strings__free(r->strings);
+}
+
+static int new_names(struct resolver *r)
+{
+	*r = (struct resolver){ .strings = strings__new() };
+	if (r->strings)
+		r->symbolizer = symbolizer__new(r->strings);
+	if (r->symbolizer)
+		r->python = python__new(r->strings);
+	if (r->python)
+		return 0;
+	free_names(r);
+	*r = (struct resolver){ 0 };
+	return -ENOMEM;
+}
+
 /* --- targets ----------------------------------------------------------------------------------- */
 
-static int add_target(struct session *s, pid_t pid)
+static int list_target(struct session *s, pid_t pid)
 {
 	pid_t *grown;
-	int err;
 
 	if (s->nr_targets == MAX_TARGETS)
 		return -E2BIG;
@@ -80,9 +102,19 @@ static int add_target(struct session *s, pid_t pid)
 	if (!grown)
 		return -ENOMEM;
 	s->targets = grown;
+	s->targets[s->nr_targets++] = pid;
+	return 0;
+}
+
+static int add_target(struct session *s, pid_t pid)
+{
+	int err = list_target(s, pid);
+
+	if (err)
+		return err;
 	err = tracer__add_target(s->tracer, pid);
-	if (!err)
-		s->targets[s->nr_targets++] = pid;
+	if (err)
+		s->nr_targets--;
 	return err;
 }
 
@@ -589,7 +621,8 @@ static void on_process(struct session *s, const struct ls_ev_process *ev)
 	switch (ev->hdr.kind) {
 	case LS_EV_FORK:
 		log_info("process %u forked process %u: traced too", ev->hdr.tgid, ev->child);
-		fail(s, add_target(s, ev->child) == -ENOMEM ? -ENOMEM : 0);
+		/* The kernel's map has it, or had it: it may be gone again. */
+		fail(s, list_target(s, ev->child) == -ENOMEM ? -ENOMEM : 0);
 		break;
 	case LS_EV_EXEC:
 		end_loops_of(s, ev->hdr.tgid);
@@ -766,12 +799,7 @@ struct session *session__new(const struct session_options *options, const struct
 	s->self = self;
 	s->own_cpu_from_ns = 0;
 	s->resolved = malloc(sizeof(*s->resolved));
-	s->resolver.strings = strings__new();
-	if (s->resolver.strings)
-		s->resolver.symbolizer = symbolizer__new(s->resolver.strings);
-	if (s->resolver.symbolizer)
-		s->resolver.python = python__new(s->resolver.strings);
-	if (!s->resolved || !s->resolver.python) {
+	if (new_names(&s->resolver) || !s->resolved) {
 		log_err("out of memory");
 		goto fail;
 	}
@@ -796,9 +824,7 @@ void session__free(struct session *s)
 		return;
 	tracer__free(s->tracer);
 	loops__free(&s->loops);
-	symbolizer__free(s->resolver.symbolizer);
-	python__free(s->resolver.python);
-	strings__free(s->resolver.strings);
+	free_names(&s->resolver);
 	for (int i = 0; i < MAX_EXTRAS; i++)
 		free(s->extras[i].bytes);
 	free(s->resolved);
@@ -958,6 +984,26 @@ static void withdraw(struct session *s, struct traced_loop *loop, const struct l
 		fail(s, s->reporter->ended(s->self, &loop->model, state));
 }
 
+/* The pool of names is bounded and forgets nothing: in the end all that is new would be nameless. It
+ * begins anew, with all that refers to it. */
+static void renew_names(struct session *s)
+{
+	struct resolver fresh;
+
+	if (!strings__nearly_full(s->resolver.strings) || new_names(&fresh))
+		return;
+	for (size_t i = 0; i < s->loops.nr; i++) {
+		struct traced_loop *loop = s->loops.items[i];
+
+		blames__clear(&loop->blames);
+		loop->model.comm = strings__intern(fresh.strings, loop->model.comm);
+	}
+	free_names(&s->resolver);
+	s->resolver = fresh;
+	for (size_t i = 0; i < s->nr_targets; i++)
+		pythons__attach(s->resolver.python, s->tracer, s->targets[i]);
+}
+
 /* Ends whose records were lost. */
 static void sweep(struct session *s)
 {
@@ -1003,6 +1049,7 @@ static void keep_house(struct session *s, uint64_t now)
 		s->swept_ns = now;
 		sweep(s);
 		symbolizer__trim(s->resolver.symbolizer);
+		renew_names(s);
 	}
 }
 

@@ -80,9 +80,8 @@ bench_redis() {
 		with=$(gets)
 		stop "$exporter"
 		echo "$with $without"
-	done | sort -n | awk '{ r[NR] = $1 / $2; printf "%.0f / %.0f = %.3f\n", $1, $2, r[NR] }
-		END { n = asort(r); printf "median %.3f\n", r[int((n + 1) / 2)] }' 2>/dev/null ||
-		fail "redis" "$T/export.err"
+	done | awk '{ printf "%.4f  with %.0f, without %.0f\n", $1 / $2, $1, $2 }' | sort -n | tee "$T/pairs"
+	awk '{ r[NR] = $1 } END { printf "median of the ratios %.3f\n", r[int((NR + 1) / 2)] }' "$T/pairs"
 }
 
 [ $# -gt 0 ] || set -- scrape redis

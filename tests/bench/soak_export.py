@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""soak_export.py PID URL STALLERS SECONDS: see soak_export.sh."""
+import json, os, random, re, signal, subprocess, sys, time, urllib.request
+
+pid, url, stallers, seconds = int(sys.argv[1]), sys.argv[2], sys.argv[3], float(sys.argv[4])
+COUNTER = re.compile(r"^\w+(_total|_count|_sum|_bucket)(\{|\s)")
+children = []
+
+
+def spawn():
+    """A process of some kind, which dies by itself or by our hand."""
+    kind = random.randrange(5)
+    idle, many = f"{stallers}/idle", f"{stallers}/many"
+    if kind == 0:  # a loop or more
+        command = [idle, str(random.randint(1, 4)), "20"]
+    elif kind == 1:  # the same loop again after an exec, with the same pid
+        command = ["sh", "-c", f"timeout -s KILL 0.3 {idle} 1 10; exec {idle} 1 10"]
+    elif kind == 2:  # stalls
+        command = [many, "--loops", "2", "--per-second", "40", "--seconds", "1", "--stall-us", "12000"]
+    elif kind == 3:  # a storm of forks
+        command = ["sh", "-c", "for i in 1 2 3 4 5 6 7 8 9 10; do /bin/true & done; wait"]
+    else:  # a loop that hangs, and is killed in it
+        command = [f"{stallers}/hang", random.choice(["read", "mutex"]), "50"]
+    p = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                         stderr=subprocess.DEVNULL, start_new_session=True)
+    p.stdin.write(b"go\n")
+    p.stdin.close()
+    children.append((time.monotonic() + random.uniform(0.2, 2.5), p))
+
+
+def reap(everything=False):
+    now, alive = time.monotonic(), []
+    for end, p in children:
+        if p.poll() is None and (everything or now > end):
+            os.killpg(p.pid, signal.SIGKILL)
+            p.wait()
+        elif p.poll() is None:
+            alive.append((end, p))
+    children[:] = alive
+
+
+def scrape():
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        lines = answer.read().decode().split("\n")
+    return {k: float(v) for k, v in (l.rsplit(" ", 1) for l in lines if l and l[0] != "#")}
+
+
+def maps():
+    """Entries of the maps that grow with processes."""
+    counts = {}
+    for fd in os.listdir(f"/proc/{pid}/fdinfo"):
+        found = re.search(r"^map_id:\s+(\d+)", open(f"/proc/{pid}/fdinfo/{fd}").read(), re.M)
+        if not found:
+            continue
+        m = json.loads(subprocess.check_output(["bpftool", "-j", "map", "show", "id", found[1]]))
+        if m.get("name") in ("targets", "seeds", "py_processes"):
+            dump = subprocess.check_output(["bpftool", "-j", "map", "dump", "id", found[1]])
+            counts[m["name"]] = len(json.loads(dump))
+    return counts
+
+
+def measure(now):
+    status = open(f"/proc/{pid}/status").read()
+    return {
+        "rss_kb": int(re.search(r"VmRSS:\s+(\d+)", status)[1]),
+        "anon_kb": int(re.search(r"RssAnon:\s+(\d+)", status)[1]),
+        "fds": len(os.listdir(f"/proc/{pid}/fd")),
+        "mappings": sum(1 for _ in open(f"/proc/{pid}/maps")),
+        "series": len(now),
+        "loops": now["loopstall_loops"],
+        "processes": now["loopstall_processes"],
+        **maps(),
+    }
+
+
+def quiet():
+    """With nothing of ours alive: what is left should be the same each time."""
+    reap(everything=True)
+    time.sleep(12)  # past --expire and a sweep
+    m = measure(scrape())
+    print(" ".join(f"{k} {v:g}" for k, v in m.items()), flush=True)
+    return m
+
+
+begin, last, spawned, back = time.monotonic(), {}, 0, []
+rests, next_rest = [], min(60, seconds / 3)
+while time.monotonic() - begin < seconds:
+    for _ in range(random.randint(0, 4)):
+        spawn()
+        spawned += 1
+    reap()
+    time.sleep(0.1)
+    now = scrape()
+    back += [f"{k}: {last[k]} -> {v}" for k, v in now.items()
+             if COUNTER.match(k) and k in last and v < last[k]]
+    assert not back, back[:5]
+    assert now["loopstall_loops"] <= 512
+    last = now
+    if time.monotonic() - begin > next_rest:
+        rests.append(quiet())
+        next_rest += max(60, seconds / 8)
+        last = {}
+rests.append(quiet())
+first, end = rests[len(rests) // 2 - 1 if len(rests) > 2 else 0], rests[-1]
+print(f"{spawned} processes in {seconds:.0f} s")
+assert end["anon_kb"] < first["anon_kb"] + 3000, "memory grows"
+assert end["fds"] <= first["fds"] + 3 and end["mappings"] <= first["mappings"] + 20, "descriptors or mappings grow"
+hosts = len([p for p in os.listdir("/proc") if p.isdigit()])
+for name in ("targets", "seeds", "py_processes"):
+    assert end.get(name, 0) <= hosts + 20, f"{name} has {end[name]} entries for {hosts} processes"
+assert end["loops"] <= first["loops"] + 10, "loops that are gone are still counted"
+lost = {k: v for k, v in last.items() if k.startswith("loopstall_lost") and v}
+print("lost:", lost or "nothing")
