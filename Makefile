@@ -112,7 +112,8 @@ $(B)/bench/diff_%: tests/bench/diff_%.c $(LIB_OBJS)
 $(B)/stallers/%: tests/stallers/%.c $(wildcard tests/stallers/*.h)
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu11 -O2 -g -fomit-frame-pointer $(WARN) -D_GNU_SOURCE $< -o $@ -lpthread
+	$(Q)$(CC) -std=gnu11 -O2 -g -fomit-frame-pointer $(WARN) -D_GNU_SOURCE $< -o $@ $(STALLER_FLAGS) -lpthread
+$(B)/stallers/fakepython: STALLER_FLAGS := -rdynamic # it exports the interpreter's symbols
 
 -include $(OBJS:.o=.d) $(SERVER_OBJS:.o=.d)
 

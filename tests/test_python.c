@@ -418,6 +418,82 @@ static void a_c_function_called_by_the_site_is_its_callee(void **state)
 	ASSERT_BLAME(frames, "handler", "time_sleep");
 }
 
+static void middleware_is_told_from_the_routes_behind_it(void **state)
+{
+	static const struct ls_frame frames[] = {
+		CORO("route", "/srv/app.py", 30),
+		CORO("run_endpoint_function", "/usr/lib/python3/dist-packages/fastapi/routing.py", 160),
+		CORO("authenticate", "/srv/app.py", 9),
+		CORO("BaseHTTPMiddleware.__call__", "/x/starlette/middleware/base.py", 108),
+		CORO("Checks.Middleware.dispatch", "/srv/app.py", 15),
+	};
+
+	(void)state;
+	assert_false(python__in_middleware(frames, 5, &frames[0]));
+	assert_true(python__in_middleware(frames, 5, &frames[2]));
+	assert_true(python__in_middleware(frames, 5, &frames[4]));
+}
+
+static void called_functions_are_read_from_the_text_of_the_call(void **state)
+{
+	static const char *const cases[][2] = {
+		{"time.sleep(0.1)", "time.sleep"}, {"open(x, 'r').read()", "read"},
+		{"f(g(1), h())", "f"},		   {"conn.execute(')')", NULL},
+		{"lock", NULL},			   {"(a or b)(c)", NULL},
+		{"x[0](1)", NULL},		   {"", NULL},
+	};
+	struct strings *pool = strings__new();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *got = python_source__called(pool, cases[i][0], strlen(cases[i][0]));
+
+		if (!cases[i][1])
+			assert_null(got);
+		else
+			assert_string_equal(got, cases[i][1]);
+	}
+	strings__free(pool);
+}
+
+/* Positions that the interpreter itself gives, of the modules named: 3.11 and later. */
+static void columns_are_those_the_interpreter_says(void **state)
+{
+	unsigned int offset, line, end_line, column, end_column;
+	char *text = NULL;
+	size_t room = 0, n = 0;
+	FILE *f;
+
+	(void)state;
+	if (system(PYTHON3 " -c 'import sys; sys.exit(sys.version_info < (3, 11))'") != 0)
+		skip();
+	f = popen(PYTHON3 " tests/python/record_lines.py --positions asyncio/tasks.py re/_parser.py", "r");
+	assert_non_null(f);
+	while (getline(&text, &room, f) > 0) {
+		char *save, *first = (strtok_r(text, " ", &save), strtok_r(NULL, " ", &save));
+		char *table = strtok_r(NULL, " ", &save), *at = strtok_r(NULL, " \n", &save);
+		size_t size = parse_hex(table);
+
+		for (; at && sscanf(at, "%u:%u:%u:%u:%u", &offset, &line, &end_line, &column,
+				    &end_column) == 5; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
+			struct python_position p;
+
+			if (line == 0) /* a module's first instruction stands before its text */
+				continue;
+			assert_true(python_lines__position((uint8_t *)table, size, (uint32_t)atoi(first),
+							   offset, &p));
+			assert_int_equal(p.line, line);
+			assert_int_equal(p.end_line, end_line);
+			assert_int_equal(p.column, column);
+			assert_int_equal(p.end_column, end_column);
+			n++;
+		}
+	}
+	free(text);
+	assert_int_equal(pclose(f), 0);
+	assert_true(n > 5000);
+}
+
 static void a_stack_without_python_has_no_python_site(void **state)
 {
 	static const struct ls_frame frames[] = {C("epoll_wait", "/lib/libc.so.6")};
@@ -707,6 +783,9 @@ int main(void)
 		cmocka_unit_test(a_method_of_the_loop_called_by_a_callback_does_not_bound_it),
 		cmocka_unit_test(under_uvloop_the_callback_ends_at_its_native_frames),
 		cmocka_unit_test(a_c_function_called_by_the_site_is_its_callee),
+		cmocka_unit_test(middleware_is_told_from_the_routes_behind_it),
+		cmocka_unit_test(called_functions_are_read_from_the_text_of_the_call),
+		cmocka_unit_test(columns_are_those_the_interpreter_says),
 		cmocka_unit_test(a_stack_without_python_has_no_python_site),
 		cmocka_unit_test(threads_of_a_live_interpreter_are_found),
 		cmocka_unit_test(frames_read_from_outside_name_functions_and_lines),

@@ -82,9 +82,33 @@ const char *advice__for(enum ls_cause cause, const char *kind, const char *call,
 	const char *const *row;
 
 	(void)call;
-	(void)callee;
+	/* A wait in a loop of its own (a database's busy handler) is no time.sleep(). */
+	if (cause == LS_SLEEP && runtime_of(kind) == PYTHON && callee && !strstr(callee, "sleep"))
+		return "it waits for something in naps: hand the call to a thread (run_in_threadpool, "
+		       "anyio.to_thread.run_sync)";
 	if ((unsigned int)cause >= LS_NR_CAUSES)
 		return NULL;
 	row = sentences[cause];
 	return row[runtime_of(kind)] ? row[runtime_of(kind)] : row[NATIVE];
+}
+
+const char *advice__in_middleware(enum ls_cause cause)
+{
+	switch (cause) {
+	case LS_NETWORK:
+	case LS_DISK:
+	case LS_LOCK:
+	case LS_PROCESS:
+	case LS_PIPE:
+	case LS_POLL:
+		return "this middleware blocks every request: hand the call to a thread "
+		       "(run_in_threadpool, anyio.to_thread.run_sync), or use an async client";
+	case LS_SLEEP:
+		return "this middleware blocks every request: use `await asyncio.sleep()`";
+	case LS_CPU:
+		return "this middleware computes in every request: move the work to a process pool, or "
+		       "cache its result; threads do not help, they share the GIL";
+	default:
+		return NULL;
+	}
 }

@@ -86,6 +86,9 @@ size_t python__stack(struct python *py, const struct python_capture *capture, st
 bool python__site(const struct ls_frame *frames, size_t nr, const struct ls_frame **site,
 		  const struct ls_frame **callee);
 
+/* The site, one of `frames`, is in a middleware of an ASGI application. */
+bool python__in_middleware(const struct ls_frame *frames, size_t nr, const struct ls_frame *site);
+
 /* "asyncio" or "uvloop" when the stack shows that loop at work, else NULL. */
 const char *python__loop_kind(struct python *py, pid_t tgid, const struct ls_frame *frames, size_t nr);
 

@@ -148,6 +148,17 @@ bool python__site(const struct ls_frame *frames, size_t nr, const struct ls_fram
 	return *site != NULL;
 }
 
+bool python__in_middleware(const struct ls_frame *frames, size_t nr, const struct ls_frame *site)
+{
+	const struct ls_frame *caller = site + 1;
+
+	if (site->function && strstr(site->function, "Middleware"))
+		return true;
+	while (caller < frames + nr && !is_python(caller))
+		caller++;
+	return caller < frames + nr && caller->file && strstr(caller->file, "/middleware/");
+}
+
 const char *python__loop_kind(struct python *py, pid_t tgid, const struct ls_frame *frames, size_t nr)
 {
 	const struct python_interpreter *in = python__find(py, tgid);

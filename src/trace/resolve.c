@@ -172,6 +172,29 @@ static void name_call(const struct resolver *r, const struct ls_ev_capture *ev, 
 	blame->call.object = object_name(r->strings, &ev->call);
 }
 
+/* The function in C that Python code called: "time.sleep"; NULL unknown. */
+static const char *called_in_c(const struct ls_stack *stack)
+{
+	size_t i = 0;
+
+	while (i < stack->nr_frames && stack->frames[i].kind != LS_FRAME_PYTHON)
+		i++;
+	return i < stack->nr_frames && !stack->frames[i].file ? stack->frames[i].function : NULL;
+}
+
+static const char *advise(const struct ls_blame *blame, const char *kind)
+{
+	const struct ls_stack *stack = &blame->stack;
+	const char *advice = NULL;
+
+	if (blame->site && blame->site->async &&
+	    python__in_middleware(stack->frames, stack->nr_frames, blame->site))
+		advice = advice__in_middleware(blame->cause);
+	if (!advice)
+		advice = advice__for(blame->cause, kind, blame->call.name, called_in_c(stack));
+	return advice;
+}
+
 void resolve__blame(const struct resolver *r, const struct ls_ev_capture *ev,
 		    const struct capture_extras *extras, const struct home_stack *home,
 		    const char *kind, bool live, struct resolved *out, struct ls_blame *blame)
@@ -192,6 +215,5 @@ void resolve__blame(const struct resolver *r, const struct ls_ev_capture *ev,
 	blame->stack.frames = out->frames;
 	blame->stack.nr_frames = out->nr_frames;
 	blame->stack.truncated = out->truncated;
-	blame->advice = advice__for(blame->cause, kind, blame->call.name,
-				    blame->callee ? blame->callee->function : NULL);
+	blame->advice = advise(blame, kind);
 }
