@@ -29,13 +29,14 @@
 #include "server/head.h"
 #include "server/http.h"
 
-#define ACCEPTS_A_TURN 64 /* then the other descriptors have theirs */
-#define SPARE_CONNS    64 /* over the limit: only to be told so */
-#define SWEEP_NS       (250 * NS_PER_MS)
-#define DRAIN_SWEEP_NS (20 * NS_PER_MS)
-#define CLOSES_A_SWEEP 256
-#define WRITE_LIMIT_NS (60 * NS_PER_S)
-#define LINGER_NS      (2 * NS_PER_S)
+#define ACCEPTS_A_TURN  64 /* then the other descriptors have theirs */
+#define SPARE_CONNS     64 /* over the limit: only to be told so */
+#define SWEEP_NS        (250 * NS_PER_MS)
+#define DRAIN_SWEEP_NS  (20 * NS_PER_MS)
+#define CLOSES_A_SWEEP  256
+#define WRITE_NOW_BYTES 65536
+#define WRITE_LIMIT_NS  (60 * NS_PER_S)
+#define LINGER_NS       (2 * NS_PER_S)
 
 enum phase { IDLE, READING, WORKING, WRITING, LINGERING, NR_PHASES };
 
@@ -73,6 +74,8 @@ struct conns {
 static uint64_t limit_of(const struct conns *conns, enum phase phase)
 {
 	switch (phase) {
+	case IDLE:
+		return conns->limits.idle_ns;
 	case READING:
 		return conns->limits.request_ns;
 	case WRITING:
@@ -80,7 +83,7 @@ static uint64_t limit_of(const struct conns *conns, enum phase phase)
 	case LINGERING:
 		return LINGER_NS;
 	default:
-		return 0; /* IDLE has evhttp's own time-out, WORKING the pools' deadlines */
+		return 0; /* WORKING has the pools' deadlines */
 	}
 }
 
@@ -312,6 +315,7 @@ static void adopt(struct conn *conn)
 	conn->evcon = evcon;
 	conns->by_fd[bufferevent_getfd(conn->bev)] = conn;
 	TAILQ_INSERT_TAIL(&conns->phases[IDLE], conn, link);
+	enter(conn, IDLE); /* from now on its time counts */
 	evhttp_connection_set_closecb(conn->evcon, on_close, conn);
 	if (conns->counts.open > conns->limits.max) {
 		conns->counts.refused++;
@@ -390,8 +394,6 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
 static int assemble(struct conns *conns)
 {
 	const struct conn_limits *limits = &conns->limits;
-	struct timeval idle = ns_to_timeval(limits->idle_ns);
-
 	conns->by_fd = calloc(limits->max_fds, sizeof(conns->by_fd[0]));
 	conns->adopt = event_new(conns->base, -1, EV_PERSIST, on_adopt, conns);
 	conns->sweep = evtimer_new(conns->base, on_sweep, conns);
@@ -404,7 +406,6 @@ static int assemble(struct conns *conns)
 	/* Ours come first; these are for requests that were sent ahead. */
 	evhttp_set_max_headers_size(conns->http, limits->head_bytes);
 	evhttp_set_max_body_size(conns->http, limits->body_bytes);
-	evhttp_set_timeout_tv(conns->http, &idle);
 	return 0;
 }
 
@@ -520,8 +521,19 @@ void conn__reply(struct conn *conn, struct evhttp_request *req)
 	evhttp_request_set_on_complete_cb(req, on_sent, conn);
 }
 
+/* Sends what it can right now: most answers fit the socket, and need no turn of the loop for it. */
 void conn__replied(struct conn *conn)
 {
+	struct evbuffer *out = bufferevent_get_output(conn->bev);
+
+	evbuffer_unfreeze(out, 1);
+	/* An error is left for the bufferevent to meet. */
+	evbuffer_write_atmost(out, bufferevent_getfd(conn->bev), WRITE_NOW_BYTES);
+	evbuffer_freeze(out, 1);
+	if (evbuffer_get_length(out) == 0) {
+		bufferevent_trigger(conn->bev, EV_WRITE, 0); /* evhttp goes on, or frees it */
+		return;
+	}
 	/* Not until the answer is out: a client that has shut its own side down still wants it. */
 	bufferevent_disable(conn->bev, EV_READ);
 }

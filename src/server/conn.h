@@ -49,7 +49,7 @@ void conn__begin(struct conn *conn);
 void conn__watch(struct conn *conn, void (*gone)(void *arg), void *arg);
 /* Call right before evhttp_send_reply(): adds Connection: close when draining; ends the watch. */
 void conn__reply(struct conn *conn, struct evhttp_request *req);
-/* Call right after it. */
+/* Call right after it, and touch neither again: the connection may be gone. */
 void conn__replied(struct conn *conn);
 
 #endif

@@ -152,6 +152,12 @@ def own_loop(path, pid):
     return iterations, stalls
 
 
+def describe(stall):
+    cause = stall["causes"][0]
+    frames = [frame.get("function") or "?" for frame in cause.get("stack", [])]
+    return f"{stall['wall_ns'] / 1e6:.1f} ms, {cause['cause']}: {' < '.join(frames)}"
+
+
 def load(server, seconds, killing):
     end = time.monotonic() + seconds
     clients = [Client(server, random.random(), end) for _ in range(CLIENTS)]
@@ -196,8 +202,9 @@ def main():
             if trace:
                 iterations, found = own_loop(path, server.pid)
                 failures += check(f"{len(found)} stalls over 10 ms in {iterations} iterations of its "
-                                  f"own loop {[s['ledger'] for s in found[:2]] or ''}",
-                                  iterations > 1000 and not found)
+                                  "own loop", iterations > 1000 and not found)
+                for stall in found[:10]:
+                    print("     " + describe(stall))
                 os.unlink(path)
             else:
                 print("skip stalls in its own loop: loopstall cannot trace here")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Back-pressure, deadlines, clients that go, workers that crash or hang."""
+import contextlib
 import os
 import signal
 import tempfile
@@ -96,7 +97,7 @@ class Workers(unittest.TestCase):
         self.assertEqual([zlib.decompress(a[2]) == body for a in answers], [True] * 4)
 
     def test_a_crash_costs_one_request_and_the_worker_is_replaced(self):
-        with Server("--cpu-workers", "2") as server:
+        with Server("--cpu-workers", "2", "--deadline", "60s") as server:
             self.check_works(server)
             calls = Together([self.encode(server)] * 2)
             server.wait_metric(CPU_RUNNING, 2)
@@ -106,7 +107,7 @@ class Workers(unittest.TestCase):
             self.assertEqual(server.metric("offload_workers_replaced_total"), 1)
 
     def test_a_hang_costs_one_request_and_the_worker_is_replaced(self):
-        with Server("--cpu-workers", "2", "--deadline", "1s") as server:
+        with Server("--cpu-workers", "2", "--deadline", "2s") as server:
             wait_for(lambda: server.metric("offload_workers") == 2, "two workers")
             hung = server.workers()[0]
             os.kill(hung, signal.SIGSTOP)
@@ -116,7 +117,7 @@ class Workers(unittest.TestCase):
             self.check_works(server, b"x")
 
     def test_idle_workers_may_die_too(self):
-        with Server("--cpu-workers", "2") as server:
+        with Server("--cpu-workers", "2", "--deadline", "60s") as server:
             for killed in 2, 4, 6:
                 wait_for(lambda: server.metric("offload_workers") == 2, "two workers")
                 for pid in server.workers():
@@ -144,7 +145,8 @@ class Workers(unittest.TestCase):
                 while time.monotonic() < end:
                     time.sleep(0.5)
                     for pid in server.workers():
-                        os.kill(pid, signal.SIGKILL)
+                        with contextlib.suppress(ProcessLookupError):
+                            os.kill(pid, signal.SIGKILL)
 
             Together([leave] * 8 + [stay] * 8 + [kill]).join()
 
