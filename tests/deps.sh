@@ -7,8 +7,8 @@ build="gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev libdw-dev li
 libzstd-dev libjansson-dev libmicrohttpd-dev libncurses-dev libevent-dev libsqlite3-dev libcmocka-dev"
 tests="python3 curl prometheus redis-server redis-tools procps psmisc jq
 python3-fastapi python3-uvicorn python3-uvloop python3-requests python3-sqlalchemy python3-aiohttp
-python3-tornado python3-gunicorn"
-bench="linux-perf strace libbpf-tools"
+python3-tornado python3-gunicorn valgrind"
+bench="hey wrk linux-perf strace libbpf-tools"
 lint="clang-format clang-tidy cppcheck shellcheck"
 
 missing=
