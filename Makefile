@@ -141,6 +141,10 @@ bench: all $(STALLERS) $(BENCHES) ## what tracing costs, and what the reference 
 soak: all ## ten minutes of load on offload-server, its workers killed at random (SOAK_SECONDS)
 	$(Q)PATH=$(CURDIR)/$(B):$$PATH $(PYTHON3) -B tests/soak/server.py
 
+SOAK_EXPORT_SECONDS ?= 900
+soak-export: all $(STALLERS) ## a quarter of an hour of processes coming and going under export --all (root)
+	$(Q)tests/bench/soak_export.sh $(SOAK_EXPORT_SECONDS)
+
 # --- fuzzing: each tests/fuzz/fuzz_NAME.c for FUZZ_SECONDS, from tests/fuzz/corpus/fuzz_NAME ---
 FUZZ_SECONDS ?= 20
 FUZZERS  := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))

@@ -54,8 +54,8 @@ def expressions():
             yield f"panel '{p['title']}'", fill(t["expr"])
     for v in dashboard["templating"]["list"]:
         if v["type"] == "query":
-            call = re.fullmatch(r"label_values\((.*), (\w+)\)", v["definition"])
-            assert call, v["definition"]
+            call = re.fullmatch(r"label_values\((.*), (\w+)\)", v["query"]["query"])
+            assert call, v["query"]["query"]
             yield f"variable {v['name']}", f"count by ({call[2]}) ({fill(call[1])})"
     for line in open(rules_file):
         if record := re.match(r"\s*- record: (\S+)", line):
