@@ -2,9 +2,9 @@
 /*
  * Walks the frame chain of a CPython thread in the context of its capture: two reads a frame, the
  * frame itself and the head of its code object. Names and lines are resolved in user space; here
- * only what is needed to do so later is copied. Every pointer comes from the target and may be wild:
- * all reads are bounded and may fail, each code object must have the type of code objects, and a
- * chain which does not end well is marked torn.
+ * only what is needed to do so later is copied. Every pointer comes from the target and may be
+ * wild: all reads are bounded and may fail, each code object must have the type of code objects,
+ * and a chain which does not end well is marked torn.
  *
  * The thread state is cached by tid and validated at each use. It must not be taken from the
  * interpreter's own "current thread state", which is NULL in every blocking call (the GIL is
@@ -89,7 +89,8 @@ struct walk {
 	__u64 frame; /* the next one; 0 ends the walk */
 };
 
-/* Fields at an offset from the table: masked, so that they lie in the buffer whatever the table says. */
+/* Fields at an offset from the table: masked, so that they lie in the buffer whatever the table
+ * says. */
 static __always_inline __u64 frame_u64(const struct py_capture *out, __u16 offset)
 {
 	return *(__u64 *)(out->raw_frame + (offset & (PY_FRAME_READ - 8)));
@@ -110,13 +111,15 @@ static __always_inline __u32 code_u32(const struct py_capture *out, __u16 offset
 	return *(__u32 *)(out->raw_code + (offset & 0xfc));
 }
 
-static __always_inline bool read_frame(const struct py_process *p, struct py_capture *out, __u64 addr)
+static __always_inline bool read_frame(const struct py_process *p, struct py_capture *out,
+				       __u64 addr)
 {
 	return !bpf_probe_read_user(out->raw_frame, p->frame_bytes & (PY_FRAME_READ - 1),
 				    (void *)addr);
 }
 
-/* What names the code object later, and tells whether it is still the same. False: it is not one. */
+/* What names the code object later, and tells whether it is still the same. False: it is not one.
+ */
 static __always_inline bool fill_code(const struct py_process *p, struct py_capture *out,
 				      struct ls_pyframe *f)
 {

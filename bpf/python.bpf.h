@@ -20,8 +20,9 @@ int py_is_gil_wait(__u32 tgid, __u32 tid, __u64 fsbase, __u64 uaddr);
  */
 int py_capture(__u32 tgid, __u32 tid, __u64 fsbase, struct py_capture *out);
 
-/* The same for the thread which holds the GIL that `tid` waits for, or did until just now; -1: it was
- * `tid` itself. The holder runs meanwhile: what comes back is about right, and marked torn if not. */
+/* The same for the thread which holds the GIL that `tid` waits for, or did until just now; -1: it
+ * was `tid` itself. The holder runs meanwhile: what comes back is about right, and marked torn if
+ * not. */
 int py_capture_holder(__u32 tgid, __u32 tid, __u64 fsbase, struct py_capture *out);
 
 #endif

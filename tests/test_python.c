@@ -95,7 +95,8 @@ static size_t check_lines(FILE *f)
 	char *text = NULL;
 
 	while (getline(&text, &room, f) > 0) {
-		char *save, *format = strtok_r(text, " \n", &save), *first = strtok_r(NULL, " ", &save);
+		char *save, *format = strtok_r(text, " \n", &save),
+			    *first = strtok_r(NULL, " ", &save);
 		char *table = strtok_r(NULL, " ", &save), *ranges = strtok_r(NULL, " \n", &save);
 		size_t size = parse_hex(table);
 
@@ -298,14 +299,24 @@ static void a_self_description_out_of_bounds_is_refused(void **state)
 /* --- blame ---------------------------------------------------------------------------------- */
 
 #define STDLIB "/usr/lib/python3.11/"
-#define PY(f, p, n)  {.kind = LS_FRAME_PYTHON, .function = f, .file = p, .line = n}
-#define CORO(f, p, n) {.kind = LS_FRAME_PYTHON, .function = f, .file = p, .line = n, .async = true}
-#define C(f, m)	     {.kind = LS_FRAME_NATIVE, .function = f, .module = m}
-#define LOOP                                                                                       \
-	PY("Handle._run", STDLIB "asyncio/events.py", 80),                                         \
-		PY("BaseEventLoop._run_once", STDLIB "asyncio/base_events.py", 1922),              \
-		PY("BaseEventLoop.run_forever", STDLIB "asyncio/base_events.py", 607),             \
-		PY("Runner.run", STDLIB "asyncio/runners.py", 118), PY("<module>", "/srv/app.py", 90)
+#define PY(f, p, n)                                                          \
+	{                                                                    \
+		.kind = LS_FRAME_PYTHON, .function = f, .file = p, .line = n \
+	}
+#define CORO(f, p, n)                                                                       \
+	{                                                                                   \
+		.kind = LS_FRAME_PYTHON, .function = f, .file = p, .line = n, .async = true \
+	}
+#define C(f, m)                                                     \
+	{                                                           \
+		.kind = LS_FRAME_NATIVE, .function = f, .module = m \
+	}
+#define LOOP                                                                           \
+	PY("Handle._run", STDLIB "asyncio/events.py", 80),                             \
+		PY("BaseEventLoop._run_once", STDLIB "asyncio/base_events.py", 1922),  \
+		PY("BaseEventLoop.run_forever", STDLIB "asyncio/base_events.py", 607), \
+		PY("Runner.run", STDLIB "asyncio/runners.py", 118),                    \
+		PY("<module>", "/srv/app.py", 90)
 
 static void assert_blame(const struct ls_frame *frames, size_t nr, const char *site,
 			 const char *callee)
@@ -330,7 +341,8 @@ static void the_deepest_coroutine_is_the_site_and_what_it_called_the_callee(void
 		PY("retry", "/usr/lib/python3/dist-packages/urllib3/util.py", 5),
 		PY("get", "/usr/lib/python3/dist-packages/requests/api.py", 73),
 		CORO("external", "/srv/app.py", 18),
-		CORO("run_endpoint_function", "/usr/lib/python3/dist-packages/fastapi/routing.py", 160),
+		CORO("run_endpoint_function", "/usr/lib/python3/dist-packages/fastapi/routing.py",
+		     160),
 		LOOP,
 	};
 
@@ -390,7 +402,8 @@ static void under_uvloop_the_callback_ends_at_its_native_frames(void **state)
 {
 	static const struct ls_frame frames[] = {
 		PY("on_timer", "/srv/app.py", 27),
-		C(NULL, "/usr/lib/python3/dist-packages/uvloop/loop.cpython-311-x86_64-linux-gnu.so"),
+		C(NULL,
+		  "/usr/lib/python3/dist-packages/uvloop/loop.cpython-311-x86_64-linux-gnu.so"),
 		PY("Runner.run", STDLIB "asyncio/runners.py", 118),
 		PY("<module>", "/srv/app.py", 90),
 	};
@@ -422,7 +435,8 @@ static void middleware_is_told_from_the_routes_behind_it(void **state)
 {
 	static const struct ls_frame frames[] = {
 		CORO("route", "/srv/app.py", 30),
-		CORO("run_endpoint_function", "/usr/lib/python3/dist-packages/fastapi/routing.py", 160),
+		CORO("run_endpoint_function", "/usr/lib/python3/dist-packages/fastapi/routing.py",
+		     160),
 		CORO("authenticate", "/srv/app.py", 9),
 		CORO("BaseHTTPMiddleware.__call__", "/x/starlette/middleware/base.py", 108),
 		CORO("Checks.Middleware.dispatch", "/srv/app.py", 15),
@@ -437,10 +451,14 @@ static void middleware_is_told_from_the_routes_behind_it(void **state)
 static void called_functions_are_read_from_the_text_of_the_call(void **state)
 {
 	static const char *const cases[][2] = {
-		{"time.sleep(0.1)", "time.sleep"}, {"open(x, 'r').read()", "read"},
-		{"f(g(1), h())", "f"},		   {"conn.execute(')')", NULL},
-		{"lock", NULL},			   {"(a or b)(c)", NULL},
-		{"x[0](1)", NULL},		   {"", NULL},
+		{"time.sleep(0.1)", "time.sleep"},
+		{"open(x, 'r').read()", "read"},
+		{"f(g(1), h())", "f"},
+		{"conn.execute(')')", NULL},
+		{"lock", NULL},
+		{"(a or b)(c)", NULL},
+		{"x[0](1)", NULL},
+		{"", NULL},
 	};
 	struct strings *pool = strings__new();
 
@@ -467,7 +485,9 @@ static void columns_are_those_the_interpreter_says(void **state)
 	(void)state;
 	if (system(PYTHON3 " -c 'import sys; sys.exit(sys.version_info < (3, 11))'") != 0)
 		skip();
-	f = popen(PYTHON3 " tests/python/record_lines.py --positions asyncio/tasks.py re/_parser.py", "r");
+	f = popen(PYTHON3
+		  " tests/python/record_lines.py --positions asyncio/tasks.py re/_parser.py",
+		  "r");
 	assert_non_null(f);
 	while (getline(&text, &room, f) > 0) {
 		char *save, *first = (strtok_r(text, " ", &save), strtok_r(NULL, " ", &save));
@@ -475,13 +495,14 @@ static void columns_are_those_the_interpreter_says(void **state)
 		size_t size = parse_hex(table);
 
 		for (; at && sscanf(at, "%u:%u:%u:%u:%u", &offset, &line, &end_line, &column,
-				    &end_column) == 5; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
+				    &end_column) == 5;
+		     at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
 			struct python_position p;
 
 			if (line == 0) /* a module's first instruction stands before its text */
 				continue;
-			assert_true(python_lines__position((uint8_t *)table, size, (uint32_t)atoi(first),
-							   offset, &p));
+			assert_true(python_lines__position((uint8_t *)table, size,
+							   (uint32_t)atoi(first), offset, &p));
 			assert_int_equal(p.line, line);
 			assert_int_equal(p.end_line, end_line);
 			assert_int_equal(p.column, column);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * CPython from outside: finds the interpreter in a process, tells BPF where its fields lie, and turns
- * the frames that BPF captured into functions, files and exact lines. Reads the target's memory and
- * ELF files and trusts neither. Never stops the target. Not thread-safe.
+ * CPython from outside: finds the interpreter in a process, tells BPF where its fields lie, and
+ *turns the frames that BPF captured into functions, files and exact lines. Reads the target's
+ *memory and ELF files and trusts neither. Never stops the target. Not thread-safe.
  *
  *	python__attach -> py_processes, python__threads -> py_threads	(kept by the caller)
  *	LS_EV_PYTHON + native frames -> python__stack -> python__site
@@ -65,23 +65,24 @@ struct python_capture {
 	size_t stack_bytes;
 	uint64_t sp;
 	bool blocked; /* not a sample of running code */
-	bool live; /* the thread has not moved: beyond the copy its memory may be read */
+	bool live;    /* the thread has not moved: beyond the copy its memory may be read */
 };
 
 /*
- * One stack, leaf first: a function in C that was called is a Python frame with a name ("time.sleep")
- * and no file, where that can be known. Native frames above the innermost Python frame, then Python frames, with the
- * native frames of other modules (uvloop, sqlite) where they stood between them. The interpreter's own
- * C frames below the first Python frame are left out. Where the two cannot be matched, native frames
- * on top are those before the eval loop's, or none. Returns how many frames went to out.
+ * One stack, leaf first: a function in C that was called is a Python frame with a name
+ * ("time.sleep") and no file, where that can be known. Native frames above the innermost Python
+ * frame, then Python frames, with the native frames of other modules (uvloop, sqlite) where they
+ * stood between them. The interpreter's own C frames below the first Python frame are left out.
+ * Where the two cannot be matched, native frames on top are those before the eval loop's, or none.
+ * Returns how many frames went to out.
  */
 size_t python__stack(struct python *py, const struct python_capture *capture, struct ls_frame *out,
 		     size_t max, bool *truncated);
 
 /*
- * Whom to blame in such a stack: *site is the deepest coroutine frame, else the deepest frame outside
- * the standard library and site-packages within the loop's callback; *callee is what it called, NULL
- * when nothing. Both point into frames. False: no Python frame there.
+ * Whom to blame in such a stack: *site is the deepest coroutine frame, else the deepest frame
+ * outside the standard library and site-packages within the loop's callback; *callee is what it
+ * called, NULL when nothing. Both point into frames. False: no Python frame there.
  */
 bool python__site(const struct ls_frame *frames, size_t nr, const struct ls_frame **site,
 		  const struct ls_frame **callee);
@@ -90,7 +91,8 @@ bool python__site(const struct ls_frame *frames, size_t nr, const struct ls_fram
 bool python__in_middleware(const struct ls_frame *frames, size_t nr, const struct ls_frame *site);
 
 /* "asyncio" or "uvloop" when the stack shows that loop at work, else NULL. */
-const char *python__loop_kind(struct python *py, pid_t tgid, const struct ls_frame *frames, size_t nr);
+const char *python__loop_kind(struct python *py, pid_t tgid, const struct ls_frame *frames,
+			      size_t nr);
 
 /* Name of the asyncio task that runs on the captured thread ("Task-7"), read now; NULL unknown. */
 const char *python__task(struct python *py, pid_t tgid, const struct ls_ev_python *record);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Code objects to functions, files and lines. A code object is read once and kept: the pointers that
- * BPF saw in it at the capture tell whether what is kept, or what is there now, is still the same
- * object. One that was freed meanwhile gives a frame without a name, never a wrong one.
+ * Code objects to functions, files and lines. A code object is read once and kept: the pointers
+ * that BPF saw in it at the capture tell whether what is kept, or what is there now, is still the
+ * same object. One that was freed meanwhile gives a frame without a name, never a wrong one.
  */
 #include "symbols/python_internal.h"
 
@@ -12,7 +12,7 @@
 #include "symbols/strings.h"
 
 enum {
-	TABLE_MAX = 1 << 20,	 /* bytes of a line table */
+	TABLE_MAX = 1 << 20,        /* bytes of a line table */
 	CACHED_BYTES_MAX = 8 << 20, /* a process; then the cache starts anew */
 	BUCKETS = 1024,
 	CALLS_KEPT = 8,
@@ -83,8 +83,8 @@ static struct code **bucket_of(struct python_codes *codes, uint64_t code)
 static bool same_identity(const struct identity *a, const struct identity *b)
 {
 	return a->code == b->code && a->filename == b->filename && a->name == b->name &&
-	       a->qualname == b->qualname && a->linetable == b->linetable &&
-	       a->flags == b->flags && a->firstlineno == b->firstlineno;
+	       a->qualname == b->qualname && a->linetable == b->linetable && a->flags == b->flags &&
+	       a->firstlineno == b->firstlineno;
 }
 
 static struct identity identity_of(const struct ls_pyframe *f)

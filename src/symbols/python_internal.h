@@ -24,10 +24,10 @@ struct python_interpreter {
 	uint64_t runtime;   /* &_PyRuntime */
 	uint64_t code_type; /* &PyCode_Type */
 	uint64_t gil;
-	const char *module; /* the file that holds the interpreter, as the target sees it */
+	const char *module;  /* the file that holds the interpreter, as the target sees it */
 	const char *program; /* its executable */
 	bool has_uvloop;
-	time_t started;		   /* second since the epoch */
+	time_t started;            /* second since the epoch */
 	unsigned int source_reads; /* so far: bounded */
 	struct python_codes *codes;
 };
@@ -44,7 +44,8 @@ uint8_t target__u8(pid_t pid, uint64_t addr);
 bool target__string(pid_t pid, uint64_t addr, char *buf, size_t size);
 
 /* --- python_runtime.c: see python__attach --- */
-int python_runtime__find(struct python_interpreter *in, struct strings *pool, char *why, size_t size);
+int python_runtime__find(struct python_interpreter *in, struct strings *pool, char *why,
+			 size_t size);
 uint32_t python_runtime__tss_key(const struct python_interpreter *in);
 
 /* --- python_threads.c --- */
@@ -58,7 +59,8 @@ int python_threads__each(const struct python_interpreter *in, python_tstate_fn *
 
 /* --- python_names.c --- */
 enum { PYTHON_NAME_MAX = 4096, PYTHON_UTF8_MAX = 4 * PYTHON_NAME_MAX + 1 };
-/* `bytes` of `kind` (1 Latin-1, 2 UCS-2, 4 UCS-4) to printable UTF-8; what is invalid becomes '?'. */
+/* `bytes` of `kind` (1 Latin-1, 2 UCS-2, 4 UCS-4) to printable UTF-8; what is invalid becomes '?'.
+ */
 void python_names__to_utf8(const void *data, size_t length, unsigned int kind, char *out,
 			   size_t out_size);
 /* A str object of the target, in the pool; NULL when it is not one or too long. */
@@ -72,7 +74,8 @@ void python_codes__free(struct python_codes *codes);
 bool python_code__resolve(struct python_interpreter *in, struct strings *pool,
 			  const struct ls_pyframe *captured, struct ls_frame *out);
 
-/* The function in C that the frame calls at this instant, if it calls one: "time.sleep". NULL unknown. */
+/* The function in C that the frame calls at this instant, if it calls one: "time.sleep". NULL
+ * unknown. */
 const char *python_code__callee(struct python_interpreter *in, struct strings *pool,
 				const struct ls_pyframe *captured);
 

@@ -6,7 +6,6 @@
  */
 #include "symbols/python_lines.h"
 
-
 static uint32_t valid_line(int64_t line)
 {
 	return line > 0 && line <= INT32_MAX ? (uint32_t)line : 0;

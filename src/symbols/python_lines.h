@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 enum python_line_format {
-	PYTHON_LNOTAB,	  /* 3.8, 3.9: co_lnotab */
+	PYTHON_LNOTAB,    /* 3.8, 3.9: co_lnotab */
 	PYTHON_LINETABLE, /* 3.10: co_linetable, PEP 626 */
 	PYTHON_LOCATIONS, /* 3.11 and later: the location table, Objects/locations.md */
 };

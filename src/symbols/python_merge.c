@@ -3,9 +3,10 @@
  * One stack of Python and native frames. Consecutive Python frames that one activation of the eval
  * loop runs are a group, and each group stands in the place of that loop's native frame. Which one
  * that is follows from addresses, not from symbols: the loop keeps its _PyCFrame (3.11) or its shim
- * frame (3.12 on) in a local variable, so that it lies in the native frame's part of the stack. Works
- * on stripped binaries and where the compiler has split the loop in two. Up to 3.10 there is no such
- * variable: there each native frame of the loop, known by its symbol, runs one Python frame.
+ * frame (3.12 on) in a local variable, so that it lies in the native frame's part of the stack.
+ * Works on stripped binaries and where the compiler has split the loop in two. Up to 3.10 there is
+ * no such variable: there each native frame of the loop, known by its symbol, runs one Python
+ * frame.
  */
 #include "symbols/python.h"
 
@@ -18,7 +19,7 @@ enum { NONE = -1 };
 
 struct group {
 	size_t first, end; /* of record->frames */
-	ssize_t native;	   /* the eval loop that ran them; NONE unknown */
+	ssize_t native;    /* the eval loop that ran them; NONE unknown */
 };
 
 struct merger {
@@ -87,7 +88,8 @@ static void match_shims(struct merger *m)
 	}
 }
 
-/* 3.11: the chain of _PyCFrames, from the copy of the stack; each points to its group's first frame. */
+/* 3.11: the chain of _PyCFrames, from the copy of the stack; each points to its group's first
+ * frame. */
 static void match_cframes(struct merger *m)
 {
 	const struct python_offsets *o = &m->in->offsets;
@@ -186,7 +188,8 @@ bool python_merge__is_filler(const struct ls_frame *f)
 	       strcmp(f->file, "<shim>") == 0 || strcmp(f->function, "<shim>") == 0;
 }
 
-/* The innermost Python frame is in a call of a function in C: when it blocks, or native frames say so. */
+/* The innermost Python frame is in a call of a function in C: when it blocks, or native frames say
+ * so. */
 static void put_callee(struct merger *m, const struct ls_pyframe *captured)
 {
 	struct ls_frame frame = {.kind = LS_FRAME_PYTHON, .module = m->in->module};

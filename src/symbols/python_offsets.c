@@ -9,7 +9,9 @@
 #include <string.h>
 
 static const struct python_offsets rows[] = {
-	{ /* 3.8.18: Include/internal/pycore_pystate.h, Include/{frameobject,code}.h, cpython/pystate.h */
+	{
+		/* 3.8.18: Include/internal/pycore_pystate.h, Include/{frameobject,code}.h,
+		   cpython/pystate.h */
 		.version = 0x0308,
 		.family = PY_FRAME_OBJECT,
 		.lines = PYTHON_LNOTAB,
@@ -17,13 +19,20 @@ static const struct python_offsets rows[] = {
 		.interp = {.next = 0, .threads_head = 8},
 		.tstate = {.next = 8, .interp = 16, .frame = 24, .thread_id = 176},
 		.frame = {.code = 32, .previous = 24, .instr = 104, .localsplus = 360},
-		.code = {.size = 176, .flags = 36, .firstlineno = 40, .filename = 104, .name = 112,
-			 .qualname = 112, .linetable = 120},
+		.code = {.size = 176,
+			 .flags = 36,
+			 .firstlineno = 40,
+			 .filename = 104,
+			 .name = 112,
+			 .qualname = 112,
+			 .linetable = 120},
 		.unicode = {.ascii_size = 48, .compact_size = 72},
 		.task = {.name = 120, .coro = 112},
 		.coroutine = 96,
 	},
-	{ /* 3.9.18, 3.9.2: Include/internal/pycore_{runtime,interp,gil}.h, Include/cpython/frameobject.h */
+	{
+		/* 3.9.18, 3.9.2: Include/internal/pycore_{runtime,interp,gil}.h,
+		   Include/cpython/frameobject.h */
 		.version = 0x0309,
 		.family = PY_FRAME_OBJECT,
 		.lines = PYTHON_LNOTAB,
@@ -31,13 +40,20 @@ static const struct python_offsets rows[] = {
 		.interp = {.next = 0, .threads_head = 8},
 		.tstate = {.next = 8, .interp = 16, .frame = 24, .thread_id = 176},
 		.frame = {.code = 32, .previous = 24, .instr = 104, .localsplus = 360},
-		.code = {.size = 176, .flags = 36, .firstlineno = 40, .filename = 104, .name = 112,
-			 .qualname = 112, .linetable = 120},
+		.code = {.size = 176,
+			 .flags = 36,
+			 .firstlineno = 40,
+			 .filename = 104,
+			 .name = 112,
+			 .qualname = 112,
+			 .linetable = 120},
 		.unicode = {.ascii_size = 48, .compact_size = 72},
 		.task = {.name = 160, .coro = 152},
 		.coroutine = 96,
 	},
-	{ /* 3.10.13: the same headers; f_lasti counts code units, co_linetable is PEP 626's */
+	{
+		/* 3.10.13: the same headers; f_lasti counts code units, co_linetable is PEP 626's
+		 */
 		.version = 0x030a,
 		.family = PY_FRAME_OBJECT,
 		.lines = PYTHON_LINETABLE,
@@ -45,74 +61,125 @@ static const struct python_offsets rows[] = {
 		.interp = {.next = 0, .threads_head = 8},
 		.tstate = {.next = 8, .interp = 16, .frame = 24, .thread_id = 176},
 		.frame = {.code = 32, .previous = 24, .instr = 96, .localsplus = 352},
-		.code = {.size = 176, .flags = 36, .firstlineno = 40, .filename = 104, .name = 112,
-			 .qualname = 112, .linetable = 120},
+		.code = {.size = 176,
+			 .flags = 36,
+			 .firstlineno = 40,
+			 .filename = 104,
+			 .name = 112,
+			 .qualname = 112,
+			 .linetable = 120},
 		.unicode = {.ascii_size = 48, .compact_size = 72},
 		.task = {.name = 168, .coro = 160},
 		.coroutine = 88,
 	},
-	{ /* 3.11.2 (Debian), 3.11.7: Include/internal/pycore_frame.h, Include/cpython/{code,pystate}.h */
+	{
+		/* 3.11.2 (Debian), 3.11.7: Include/internal/pycore_frame.h,
+		   Include/cpython/{code,pystate}.h */
 		.version = 0x030b,
 		.family = PY_CFRAME,
 		.lines = PYTHON_LOCATIONS,
 		.runtime = {.interpreters_head = 40, .gil = 360, .auto_tss_key = 596},
 		.interp = {.next = 0, .threads_head = 16},
-		.tstate = {.next = 8, .interp = 16, .frame = 56, .thread_id = 152,
+		.tstate = {.next = 8,
+			   .interp = 16,
+			   .frame = 56,
+			   .thread_id = 152,
 			   .native_thread_id = 160},
 		.cframe = {.current_frame = 8, .previous = 16},
-		.frame = {.code = 32, .previous = 48, .instr = 56, .is_entry = 68, .owner = 69,
+		.frame = {.code = 32,
+			  .previous = 48,
+			  .instr = 56,
+			  .is_entry = 68,
+			  .owner = 69,
 			  .localsplus = 72},
-		.code = {.size = 184, .flags = 48, .firstlineno = 72, .filename = 112, .name = 120,
-			 .qualname = 128, .linetable = 136, .code_adaptive = 184},
+		.code = {.size = 184,
+			 .flags = 48,
+			 .firstlineno = 72,
+			 .filename = 112,
+			 .name = 120,
+			 .qualname = 128,
+			 .linetable = 136,
+			 .code_adaptive = 184},
 		.unicode = {.ascii_size = 48, .compact_size = 72},
 		.task = {.name = 144, .coro = 136},
 		.coroutine = 80,
 	},
-	{ /* 3.12.1: the same headers; shims appear, the GIL moves to the interpreter */
+	{
+		/* 3.12.1: the same headers; shims appear, the GIL moves to the interpreter */
 		.version = 0x030c,
 		.family = PY_CFRAME,
 		.shim_owners = 1 << 3,
 		.lines = PYTHON_LOCATIONS,
 		.runtime = {.interpreters_head = 40, .auto_tss_key = 1548},
 		.interp = {.next = 0, .threads_head = 72, .gil = 384},
-		.tstate = {.next = 8, .interp = 16, .frame = 56, .thread_id = 136,
+		.tstate = {.next = 8,
+			   .interp = 16,
+			   .frame = 56,
+			   .thread_id = 136,
 			   .native_thread_id = 144},
 		.cframe = {.current_frame = 0, .previous = 8},
 		.frame = {.code = 0, .previous = 8, .instr = 56, .owner = 70, .localsplus = 72},
-		.code = {.size = 192, .flags = 48, .firstlineno = 68, .filename = 112, .name = 120,
-			 .qualname = 128, .linetable = 136, .code_adaptive = 192},
+		.code = {.size = 192,
+			 .flags = 48,
+			 .firstlineno = 68,
+			 .filename = 112,
+			 .name = 120,
+			 .qualname = 128,
+			 .linetable = 136,
+			 .code_adaptive = 192},
 		.unicode = {.ascii_size = 40, .compact_size = 56},
 		.task = {.name = 144, .coro = 136},
 		.coroutine = 72,
 	},
-	{ /* 3.13.0, 3.13.5 (Debian): confirmed by _Py_DebugOffsets */
+	{
+		/* 3.13.0, 3.13.5 (Debian): confirmed by _Py_DebugOffsets */
 		.version = 0x030d,
 		.family = PY_CURRENT_FRAME,
 		.shim_owners = 1 << 3,
 		.lines = PYTHON_LOCATIONS,
 		.runtime = {.interpreters_head = 632, .auto_tss_key = 2164},
 		.interp = {.next = 7264, .threads_head = 7344, .gil = 16},
-		.tstate = {.next = 8, .interp = 16, .frame = 72, .thread_id = 152,
+		.tstate = {.next = 8,
+			   .interp = 16,
+			   .frame = 72,
+			   .thread_id = 152,
 			   .native_thread_id = 160},
 		.frame = {.code = 0, .previous = 8, .instr = 56, .owner = 70, .localsplus = 72},
-		.code = {.size = 200, .flags = 48, .firstlineno = 68, .filename = 112, .name = 120,
-			 .qualname = 128, .linetable = 136, .code_adaptive = 200},
+		.code = {.size = 200,
+			 .flags = 48,
+			 .firstlineno = 68,
+			 .filename = 112,
+			 .name = 120,
+			 .qualname = 128,
+			 .linetable = 136,
+			 .code_adaptive = 200},
 		.unicode = {.ascii_size = 40, .compact_size = 56},
 		.task = {.name = 128, .coro = 120},
 		.coroutine = 72,
 	},
-	{ /* 3.14.8 (Debian): confirmed by _Py_DebugOffsets; owner 4 is the old 3 */
+	{
+		/* 3.14.8 (Debian): confirmed by _Py_DebugOffsets; owner 4 is the old 3 */
 		.version = 0x030e,
 		.family = PY_CURRENT_FRAME,
 		.shim_owners = 1 << 3 | 1 << 4,
 		.lines = PYTHON_LOCATIONS,
 		.runtime = {.interpreters_head = 808, .auto_tss_key = 2340},
 		.interp = {.next = 7272, .threads_head = 7344, .gil = 16},
-		.tstate = {.next = 8, .interp = 16, .frame = 72, .thread_id = 152,
-			   .native_thread_id = 160, .asyncio_running_task = 872},
+		.tstate = {.next = 8,
+			   .interp = 16,
+			   .frame = 72,
+			   .thread_id = 152,
+			   .native_thread_id = 160,
+			   .asyncio_running_task = 872},
 		.frame = {.code = 0, .previous = 8, .instr = 56, .owner = 74, .localsplus = 80},
-		.code = {.size = 208, .flags = 48, .firstlineno = 68, .filename = 112, .name = 120,
-			 .qualname = 128, .linetable = 136, .code_adaptive = 208},
+		.code = {.size = 208,
+			 .flags = 48,
+			 .firstlineno = 68,
+			 .filename = 112,
+			 .name = 120,
+			 .qualname = 128,
+			 .linetable = 136,
+			 .code_adaptive = 208},
 		.unicode = {.ascii_size = 40, .compact_size = 56},
 		.task = {.name = 136, .coro = 128},
 		.coroutine = 72,
@@ -128,16 +195,16 @@ const struct python_offsets *python_offsets__find(uint16_t version)
 }
 
 /*
- * _Py_DebugOffsets as an array of u64 (Include/internal/pycore_runtime.h, 3.14: pycore_debug_offsets.h):
- * which word holds which offset. 3.14 put threads_main into the interpreter's part and two more at
- * its end, so that all behind them moved.
+ * _Py_DebugOffsets as an array of u64 (Include/internal/pycore_runtime.h, 3.14:
+ * pycore_debug_offsets.h): which word holds which offset. 3.14 put threads_main into the
+ * interpreter's part and two more at its end, so that all behind them moved.
  */
 enum { WORD_COOKIE, WORD_VERSION, WORD_FREE_THREADED };
 
 struct description {
 	uint16_t version;
 	uint8_t interpreters_head, interp_next, threads_head, ceval_gil;
-	uint8_t thread_state;	    /* of its part: the word of `size` */
+	uint8_t thread_state; /* of its part: the word of `size` */
 	uint8_t interpreter_frame;
 	uint8_t code_object;
 };

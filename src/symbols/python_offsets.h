@@ -16,7 +16,7 @@
 
 struct python_offsets {
 	uint16_t version; /* 0x030b is 3.11 */
-	uint8_t family;	  /* enum py_family */
+	uint8_t family;   /* enum py_family */
 	uint8_t shim_owners;
 	enum python_line_format lines;
 	struct {
@@ -62,11 +62,11 @@ struct python_offsets {
 
 /* The same in every version. */
 enum {
-	PYTHON_VAR_SIZE = 16,	   /* PyVarObject.ob_size */
-	PYTHON_BYTES_DATA = 32,	   /* PyBytesObject.ob_sval */
+	PYTHON_VAR_SIZE = 16,   /* PyVarObject.ob_size */
+	PYTHON_BYTES_DATA = 32, /* PyBytesObject.ob_sval */
 	PYTHON_UNICODE_LENGTH = 16,
 	PYTHON_UNICODE_STATE = 32,
-	PYTHON_TYPE_NAME = 24,	   /* PyTypeObject.tp_name */
+	PYTHON_TYPE_NAME = 24, /* PyTypeObject.tp_name */
 	PYTHON_TYPE_BASICSIZE = 32,
 };
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Finds the interpreter of a process: which mapped file defines _PyRuntime (exported even by stripped
- * builds), which version that is, and where its fields lie. What the file and the memory say is
- * checked against each other before anything is believed:
+ * Finds the interpreter of a process: which mapped file defines _PyRuntime (exported even by
+ *stripped builds), which version that is, and where its fields lie. What the file and the memory
+ *say is checked against each other before anything is believed:
  *
- *	/proc/PID/maps -> ELF .dynsym -> Py_Version -> row of the table, or _Py_DebugOffsets -> checks
+ *	/proc/PID/maps -> ELF .dynsym -> Py_Version -> row of the table, or _Py_DebugOffsets ->
+ *checks
  */
 #include "symbols/python_internal.h"
 
@@ -25,8 +26,8 @@ enum { SYMBOLS_MAX = 64 << 20, PATH_BYTES = 4096 };
 
 struct symbols {
 	uint64_t runtime, version, code_type; /* link-time addresses; 0 absent */
-	uint64_t runtime_section;	      /* .PyRuntime, 3.10 and later */
-	uint64_t base;			      /* address of the first loaded page */
+	uint64_t runtime_section;             /* .PyRuntime, 3.10 and later */
+	uint64_t base;                        /* address of the first loaded page */
 };
 
 static int refuse(char *why, size_t size, int err, const char *fmt, ...)
@@ -176,7 +177,7 @@ struct search {
 	struct python_interpreter *in;
 	struct strings *pool;
 	struct symbols symbols;
-	uint64_t start;	  /* where the file found is mapped; 0 none */
+	uint64_t start;   /* where the file found is mapped; 0 none */
 	const char *last; /* path looked at last */
 };
 
@@ -217,8 +218,8 @@ static uint16_t version_of_name(const char *path)
 static int find_offsets(struct python_interpreter *in, const struct symbols *s, uint64_t bias,
 			char *why, size_t size)
 {
-	uint16_t version = s->version ? target__u32(in->tgid, s->version + bias) >> 16 :
-					version_of_name(in->module);
+	uint16_t version = s->version ? target__u32(in->tgid, s->version + bias) >> 16
+				      : version_of_name(in->module);
 	uint64_t words[PYTHON_DEBUG_OFFSETS_WORDS];
 	const struct python_offsets *row = python_offsets__find(version);
 	const char *reason = NULL;
@@ -231,8 +232,8 @@ static int find_offsets(struct python_interpreter *in, const struct symbols *s, 
 	in->offsets = *row;
 	if (target__read(in->tgid, in->runtime, words, sizeof(words)) == 0 &&
 	    python_offsets__describe(&in->offsets, words, &reason) == -ENOTSUP)
-		return refuse(why, size, -ENOTSUP, "CPython %d.%d: %s", version >> 8,
-			      version & 255, reason);
+		return refuse(why, size, -ENOTSUP, "CPython %d.%d: %s", version >> 8, version & 255,
+			      reason);
 	return 0;
 }
 
@@ -269,8 +270,8 @@ static int check_layout(struct python_interpreter *in, char *why, size_t size)
 	if (target__u64(in->tgid, first.tstate + in->offsets.tstate.interp) != first.interp)
 		return refuse(why, size, -ENOTSUP, "CPython %d.%d: unknown layout (thread states)",
 			      in->offsets.version >> 8, in->offsets.version & 255);
-	in->gil = in->offsets.interp.gil ? target__u64(in->tgid, interp + in->offsets.interp.gil) :
-					   in->runtime + in->offsets.runtime.gil;
+	in->gil = in->offsets.interp.gil ? target__u64(in->tgid, interp + in->offsets.interp.gil)
+					 : in->runtime + in->offsets.runtime.gil;
 	return 0;
 }
 
@@ -285,7 +286,8 @@ uint32_t python_runtime__tss_key(const struct python_interpreter *in)
 	return key < PY_TSS_KEYS ? key : PY_NO_TSS_KEY;
 }
 
-int python_runtime__find(struct python_interpreter *in, struct strings *pool, char *why, size_t size)
+int python_runtime__find(struct python_interpreter *in, struct strings *pool, char *why,
+			 size_t size)
 {
 	struct search search = {.in = in, .pool = pool};
 	const struct symbols *symbols = &search.symbols;

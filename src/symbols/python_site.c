@@ -103,10 +103,11 @@ static const struct ls_frame *find_callback(const struct ls_frame *frames, size_
 static bool is_plumbing(const char *name)
 {
 	static const char *const prefixes[] = {
-		"_PyEval", "PyEval", "_PyObject_", "PyObject_", "_PyFunction", "PyVectorcall",
-		"_PyVectorcall", "cfunction_", "method_vectorcall", "method_call", "PyCFunction",
-		"_PyCFunction", "builtin_", "call_function", "do_call", "slot_tp_", "type_call",
-		"wrap_", "_PyMethodDef", "_Py_", "vectorcall", "object_vacall", "_PyCall",
+		"_PyEval",      "PyEval",        "_PyObject_", "PyObject_",         "_PyFunction",
+		"PyVectorcall", "_PyVectorcall", "cfunction_", "method_vectorcall", "method_call",
+		"PyCFunction",  "_PyCFunction",  "builtin_",   "call_function",     "do_call",
+		"slot_tp_",     "type_call",     "wrap_",      "_PyMethodDef",      "_Py_",
+		"vectorcall",   "object_vacall", "_PyCall",
 	};
 
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
@@ -116,7 +117,8 @@ static bool is_plumbing(const char *name)
 }
 
 /* The C function that a Python frame called: the outermost named native frame above it. */
-static const struct ls_frame *find_c_callee(const struct ls_frame *frames, const struct ls_frame *site)
+static const struct ls_frame *find_c_callee(const struct ls_frame *frames,
+					    const struct ls_frame *site)
 {
 	for (const struct ls_frame *f = site; f-- > frames;)
 		if (f->kind == LS_FRAME_NATIVE && f->function && !is_plumbing(f->function))
@@ -124,7 +126,8 @@ static const struct ls_frame *find_c_callee(const struct ls_frame *frames, const
 	return NULL;
 }
 
-static const struct ls_frame *find_callee(const struct ls_frame *frames, const struct ls_frame *site)
+static const struct ls_frame *find_callee(const struct ls_frame *frames,
+					  const struct ls_frame *site)
 {
 	for (const struct ls_frame *f = site; f-- > frames;)
 		if (is_python(f))
@@ -159,7 +162,8 @@ bool python__in_middleware(const struct ls_frame *frames, size_t nr, const struc
 	return caller < frames + nr && caller->file && strstr(caller->file, "/middleware/");
 }
 
-const char *python__loop_kind(struct python *py, pid_t tgid, const struct ls_frame *frames, size_t nr)
+const char *python__loop_kind(struct python *py, pid_t tgid, const struct ls_frame *frames,
+			      size_t nr)
 {
 	const struct python_interpreter *in = python__find(py, tgid);
 	bool has_runner = false, has_asyncio = false;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * What a line called: "time.sleep", from the text of the call in the source file. A function in C has
- * no Python frame, and in a stripped interpreter no symbol; but the bytecode knows the columns of the
- * call under way (3.11 and later). A file that changed since the process began is not believed.
+ * What a line called: "time.sleep", from the text of the call in the source file. A function in C
+ * has no Python frame, and in a stripped interpreter no symbol; but the bytecode knows the columns
+ * of the call under way (3.11 and later). A file that changed since the process began is not
+ * believed.
  */
 #include "symbols/python_internal.h"
 
@@ -33,7 +34,9 @@ static unsigned long long start_ticks(pid_t pid)
 	p = fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL;
 	fclose(f);
 	if (p)
-		sscanf(p, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+		sscanf(p,
+		       ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d "
+		       "%*d %llu",
 		       &ticks);
 	return ticks;
 }
@@ -44,7 +47,8 @@ time_t python_source__start_time(pid_t pid)
 	struct timespec boot;
 
 	clock_gettime(CLOCK_BOOTTIME, &boot);
-	return time(NULL) - boot.tv_sec + (time_t)(ticks / (unsigned long long)sysconf(_SC_CLK_TCK));
+	return time(NULL) - boot.tv_sec +
+	       (time_t)(ticks / (unsigned long long)sysconf(_SC_CLK_TCK));
 }
 
 static FILE *open_source(const struct python_interpreter *in, const char *file)
@@ -97,7 +101,8 @@ static const char *open_parenthesis(const char *text, size_t n)
 	return NULL;
 }
 
-/* "time.sleep" of "time.sleep(1)", "read" of "open(x).read()"; what is called otherwise has no name. */
+/* "time.sleep" of "time.sleep(1)", "read" of "open(x).read()"; what is called otherwise has no
+ * name. */
 const char *python_source__called(struct strings *pool, const char *text, size_t n)
 {
 	const char *end = open_parenthesis(text, n), *begin = end;
@@ -128,11 +133,13 @@ const char *python_source__callee(struct python_interpreter *in, struct strings 
 	if (pos->column >= n || (pos->end_line == pos->line && pos->end_column > n))
 		return NULL;
 	if (pos->end_line == pos->line)
-		return python_source__called(pool, line + pos->column, pos->end_column - pos->column);
+		return python_source__called(pool, line + pos->column,
+					     pos->end_column - pos->column);
 	/* The call goes on below: up to its first parenthesis, as if it closed right there. */
 	paren = memchr(line + pos->column, '(', n - pos->column);
 	if (!paren)
 		return NULL;
 	line[paren - line + 1] = ')';
-	return python_source__called(pool, line + pos->column, (size_t)(paren - line) + 2 - pos->column);
+	return python_source__called(pool, line + pos->column,
+				     (size_t)(paren - line) + 2 - pos->column);
 }

@@ -7,7 +7,8 @@
  *	3.14: tstate->asyncio_running_task
  *	else: Handle._run's self -> _callback -> the task that it steps or wakes
  *
- * uvloop has no such frame, and tasks in pure Python (no _asyncio module) have no fixed layout: no name.
+ * uvloop has no such frame, and tasks in pure Python (no _asyncio module) have no fixed layout: no
+ *name.
  */
 #include "symbols/python.h"
 
@@ -17,10 +18,11 @@
 #include "symbols/strings.h"
 
 enum {
-	HANDLE_CALLBACK = 24, /* asyncio.Handle: slots in alphabetical order; _callback is the first */
-	WRAPPER_TASK = 16,    /* TaskStepMethWrapper.sw_task, TaskWakeupMethWrapper.ww_task */
-	METHOD_SELF = 24,     /* PyCFunctionObject.m_self */
-	LONG_TAG = 16,	      /* 3.12 on: digits in the bits above 3, sign in 0-1 */
+	HANDLE_CALLBACK =
+		24,        /* asyncio.Handle: slots in alphabetical order; _callback is the first */
+	WRAPPER_TASK = 16, /* TaskStepMethWrapper.sw_task, TaskWakeupMethWrapper.ww_task */
+	METHOD_SELF = 24,  /* PyCFunctionObject.m_self */
+	LONG_TAG = 16,     /* 3.12 on: digits in the bits above 3, sign in 0-1 */
 	LONG_DIGITS = 24,
 	LONG_DIGIT_BITS = 30,
 };
@@ -102,7 +104,8 @@ static uint64_t task_of_handle(const struct python_interpreter *in, uint64_t fra
 }
 
 /* Default names are numbers from 3.12 on. */
-static const char *read_name(const struct python_interpreter *in, struct strings *pool, uint64_t name)
+static const char *read_name(const struct python_interpreter *in, struct strings *pool,
+			     uint64_t name)
 {
 	uint64_t tag, value = 0;
 	uint32_t digits[2];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * The frame chain of a thread, walked from outside: for one that hung before tracing began, whose
- * stack BPF had no occasion to see. The same steps and bounds as in bpf/python.bpf.c; the thread may
- * move meanwhile, so that what does not hold together is marked torn.
+ * stack BPF had no occasion to see. The same steps and bounds as in bpf/python.bpf.c; the thread
+ * may move meanwhile, so that what does not hold together is marked torn.
  */
 #include "symbols/python.h"
 

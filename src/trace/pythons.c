@@ -17,7 +17,8 @@ static void put_thread(void *ctx, pid_t tid, const struct py_thread *thread)
 
 int pythons__attach(struct python *py, struct tracer *t, pid_t tgid)
 {
-	int processes = tracer__map_fd(t, "py_processes"), threads = tracer__map_fd(t, "py_threads");
+	int processes = tracer__map_fd(t, "py_processes"),
+	    threads = tracer__map_fd(t, "py_threads");
 	struct py_process process;
 	uint32_t key = tgid;
 	char why[256];

@@ -8,8 +8,8 @@
 struct python;
 struct tracer;
 
-/* Looks for CPython in `tgid`. 0; -EAGAIN: it is not initialised yet, ask again; else -errno: it has
- * no Python frames (a refusal was printed). */
+/* Looks for CPython in `tgid`. 0; -EAGAIN: it is not initialised yet, ask again; else -errno: it
+ * has no Python frames (a refusal was printed). */
 int pythons__attach(struct python *py, struct tracer *t, pid_t tgid);
 
 #endif
