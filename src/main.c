@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/commands.h"
+#include "cli/output.h"
 
 static const struct {
 	const char *name;
@@ -19,8 +20,9 @@ static const struct {
 
 int main(int argc, char **argv)
 {
+	output__guard();
 	for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (!strcmp(argv[1], commands[i].name))
-			return commands[i].run(argc - 1, argv + 1);
-	return cmd_live(argc, argv);
+			return output__finish(commands[i].run(argc - 1, argv + 1));
+	return output__finish(cmd_live(argc, argv));
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "cli/options.h"
 #include "diff/verdict.h"
 #include "log.h"
 #include "model/atomicfile.h"
@@ -133,7 +134,7 @@ static int parse_option(int opt, struct diff_options *o)
 		fputs(usage, stdout);
 		return -1;
 	default:
-		ok = false; /* getopt has said why */
+		ok = false; /* say_bad_option() has said why */
 	}
 	return ok ? EXIT_DONE : EXIT_USAGE;
 }
@@ -154,7 +155,10 @@ static int parse_side(int argc, char **argv, struct diff_options *o, char ***pat
 	int opt, status;
 
 	optind = 0; /* glibc: begin anew, and let options stand after files */
-	while ((opt = getopt_long(argc, argv, "o:vh", longs, NULL)) != -1) {
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, ":o:vh", longs, NULL)) != -1) {
+		if (opt == '?' || opt == ':')
+			say_bad_option(opt, argv, "loopstall diff");
 		status = parse_option(opt, o);
 		if (status)
 			return status;

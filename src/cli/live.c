@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "cli/output.h"
 #include "cli/tracing.h"
 #include "log.h"
 #include "report/folded.h"
@@ -124,7 +125,7 @@ static int new_reporter(const struct live_options *o, FILE *out, struct reporter
 /* A report that could not be written has failed; one whose reader has gone away has not. */
 static int close_output(FILE *out, const char *path, int err)
 {
-	bool write_error = err == -EPIPE || err == -ENOSPC || err == -EIO || err == -EFBIG;
+	bool write_error = output__is_write_error(err);
 	int close_err = out == stdout ? fflush(out) : fclose(out);
 
 	if (!err && close_err) {

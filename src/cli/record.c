@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "cli/output.h"
 #include "cli/tracing.h"
 #include "log.h"
 #include "model/tracefile.h"
@@ -94,7 +95,7 @@ int cmd_record(int argc, char **argv)
 	}
 	err = tracing__run(&o.tracing, &reporter, self, &status);
 	reporter.free(self);
-	if (err == -ENOSPC || err == -EIO || err == -EFBIG || err == -EPIPE)
+	if (output__is_write_error(err))
 		log_err("cannot write %s: %s", o.output, strerror(-err));
 	return err ? EXIT_FAILED : status;
 }

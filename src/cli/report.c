@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "cli/options.h"
 #include "log.h"
 #include "model/atomicfile.h"
 #include "model/tracefile.h"
@@ -126,7 +127,7 @@ static int parse_option(int opt, struct report_options *o)
 		fputs(usage, stdout);
 		return -1;
 	default:
-		return EXIT_USAGE; /* getopt has said why */
+		return EXIT_USAGE; /* say_bad_option() has said why */
 	}
 }
 
@@ -140,7 +141,10 @@ static int parse(int argc, char **argv, struct report_options *o)
 	int opt, status;
 
 	optind = 0;
-	while ((opt = getopt_long(argc, argv, "fo:UKvh", longs, NULL)) != -1) {
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, ":fo:UKvh", longs, NULL)) != -1) {
+		if (opt == '?' || opt == ':')
+			say_bad_option(opt, argv, "loopstall report");
 		status = parse_option(opt, o);
 		if (status)
 			return status;
