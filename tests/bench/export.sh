@@ -4,6 +4,7 @@
 #	scrape	1,000 idle loops and 16 busy ones in 200 processes: scrape p99, CPU, memory, series
 #	redis	redis-benchmark GET, with and without export in turn: the median of the ratios of pairs
 # PROCESSES (200), TICK_MS (1000), SECONDS_IDLE (20), SCRAPES (200), PAIRS (9), REQUESTS (200000).
+# shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/../e2e/lib.sh"
 need_loopstall
 need curl "$PYTHON3"
@@ -32,6 +33,7 @@ bench_scrape() {
 	staller many --loops 16 --per-second 160 --seconds 600 --stall-us 12000
 	begin_export --all
 	go
+	# shellcheck disable=SC2016 # evaluated each time
 	wait_for 60 eval '[ "$(value loopstall_loops)" -ge '$((processes * 5 + 16))' ]' ||
 		fail "only $(value loopstall_loops) loops found" "$T/export.err"
 	sleep 5

@@ -3,6 +3,7 @@
 # tests/bench/soak_export.sh [SECONDS]: processes start, exec, fork, stall and die under `export --all`
 # for SECONDS (900: a day's worth of them). Memory, descriptors, loops, processes and the kernel's maps
 # must be as flat at the end as in the middle, and no counter may go back.
+# shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/../e2e/lib.sh"
 need_loopstall
 need "$PYTHON3" bpftool

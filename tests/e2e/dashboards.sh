@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # The dashboard and the rules against a real Prometheus which scrapes a real export of stalling
 # processes: every expression of every panel and rule is executed, and must give data.
+# shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 need_loopstall
 need prometheus promtool curl "$PYTHON3"

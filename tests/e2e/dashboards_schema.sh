@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # The dashboard's JSON against Grafana's published schema: @grafana/schema from npm, whose types the
 # TypeScript compiler checks it with. Installed once, into build/.
+# shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 need npm node
 modules=$ROOT/build/grafana-schema

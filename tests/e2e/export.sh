@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # loopstall export on real stalling processes: what it serves is true, valid, monotone; processes come
 # and go; privileges are given up.
+# shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 need_loopstall
 need curl jq "$PYTHON3"
