@@ -20,7 +20,7 @@ for mode in sane cyclic wild long text threads version; do
 	case $mode in
 	sane) assert_jq "$f" '[.[] | select(.type == "stall").causes[] | select(.cause == "sleep")] | length > 4 and all(.site.function == "inner" and .site.line == 7
 		and ([.stack[] | select(.kind == "python").function] | .[-2:] == ["inner", "outer"]))' "sane: frames" ;;
-	cyclic | long | text) assert_jq "$f" '[.[] | select(.type == "stall").causes[].stack[] | select(.kind == "python")]
+	cyclic | long | text) assert_jq "$f" '[.[] | select(.type == "stall").causes[].stack[]? | select(.kind == "python")]
 		| length > 0' "$mode: what can be read is there" ;;
 	version) grep -q 'CPython 3.15: unknown version' "$T/trace.err" || fail "version: not refused by name" "$T/trace.err" ;;
 	esac
