@@ -11,10 +11,10 @@
 
 /* Why a loop thread is off the CPU. */
 enum off_kind {
-	OFF_NOT,	/* it runs */
-	OFF_PREEMPTED,	/* runnable: another task has the CPU */
-	OFF_BLOCKED,	/* in a blocking call or a fault, mid-iteration */
-	OFF_IDLE,	/* in the home wait: not part of an iteration */
+	OFF_NOT,       /* it runs */
+	OFF_PREEMPTED, /* runnable: another task has the CPU */
+	OFF_BLOCKED,   /* in a blocking call or a fault, mid-iteration */
+	OFF_IDLE,      /* in the home wait: not part of an iteration */
 };
 
 /* A global function of its own in BPF: the verifier need not follow its branches at each call. */

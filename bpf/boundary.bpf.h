@@ -15,7 +15,8 @@ static __always_inline bool is_under_way(const struct pt_regs *regs)
 	return (__s64)regs->ax == -ENOSYS_;
 }
 
-static __always_inline bool is_home(const struct ls_home *home, __s64 nr, const struct pt_regs *regs)
+static __always_inline bool is_home(const struct ls_home *home, __s64 nr,
+				    const struct pt_regs *regs)
 {
 	if (!is_wait_call(nr))
 		return false;

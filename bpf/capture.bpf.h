@@ -98,8 +98,8 @@ static __always_inline void take_user_side(struct capture_buffer *buffer, struct
 
 /* The interpreter's frames, in the loop's own context; for the GIL also those of the thread that has
  * it. None for what is not CPython. */
-static __always_inline void take_python(const struct ls_loop_state *s, struct capture_buffer *buffer,
-					bool gil)
+static __always_inline void take_python(const struct ls_loop_state *s,
+					struct capture_buffer *buffer, bool gil)
 {
 	struct ls_ev_capture *ev = &buffer->ev;
 
@@ -156,8 +156,8 @@ static __always_inline bool is_lock_command(__u64 cmd)
 /* What a multiplexing call inside a callback waits for. */
 static __always_inline void classify_wait(struct block *block, __u8 class)
 {
-	struct fd_sets sets = { .at = { block->args[1], block->args[2] } };
-	struct watched w = { .cause = LS_POLL, .fd = block->args[0] };
+	struct fd_sets sets = {.at = {block->args[1], block->args[2]}};
+	struct watched w = {.cause = LS_POLL, .fd = block->args[0]};
 
 	if (class == CALL_POLL)
 		watch_poll(block->files, block->tgid, block->args[0], block->args[1], &w);
@@ -285,8 +285,9 @@ static __always_inline bool take_stack(struct ls_loop_state *s, struct capture_b
 }
 
 /* The loop's thread, current, is about to block. */
-static __always_inline void take_block(struct ls_loop_state *s, __u32 slot, struct task_struct *task,
-				       const struct pt_regs *regs, const struct block *block, __u64 now)
+static __always_inline void take_block(struct ls_loop_state *s, __u32 slot,
+				       struct task_struct *task, const struct pt_regs *regs,
+				       const struct block *block, __u64 now)
 {
 	struct capture_buffer *buffer = loop_buffer(s, s->buffer);
 
@@ -403,8 +404,8 @@ static __always_inline __u64 quantum_ns(const struct ls_loop_state *s, __u64 now
 }
 
 /* A block with a capture has ended after `ns`; `task` is about to run again. */
-static __always_inline void settle_block(struct ls_loop_state *s, __u32 slot, struct task_struct *task,
-					 __u64 ns, __u64 now)
+static __always_inline void settle_block(struct ls_loop_state *s, __u32 slot,
+					 struct task_struct *task, __u64 ns, __u64 now)
 {
 	struct capture_buffer *buffer = loop_buffer(s, s->buffer);
 	__u32 cause = s->off_cause;

@@ -57,7 +57,7 @@ enum {
 	LS_KSTACK_MAX = 32,
 	LS_STACK_MAX = 32768, /* libuv needs 15-17 KiB under uv__io_poll */
 	LS_PYFRAMES_MAX = 96,
-	LS_HIST_SUB = 8,		  /* buckets a power of two: quantiles exact to < 7 % */
+	LS_HIST_SUB = 8,                    /* buckets a power of two: quantiles exact to < 7 % */
 	LS_HIST_BUCKETS = LS_HIST_SUB * 38, /* 0 .. 2^40 ns (18 minutes); the last takes the rest */
 };
 
@@ -68,10 +68,10 @@ struct ls_object {
 	__u8 sock_state;
 	__u16 local_port, remote_port; /* host order */
 	__u8 local[16], remote[16];    /* network order; IPv4 in the first 4 */
-	__u32 peer_tgid;	       /* unix: who made the other end; 0 unknown */
-	__u32 nr_fds;		       /* of a poll, select or epoll: descriptors watched */
-	__u64 ino;		       /* inode number, to check a path found later */
-	__u32 dev;		       /* kernel's dev_t of that inode's file system */
+	__u32 peer_tgid;               /* unix: who made the other end; 0 unknown */
+	__u32 nr_fds;                  /* of a poll, select or epoll: descriptors watched */
+	__u64 ino;                     /* inode number, to check a path found later */
+	__u32 dev;                     /* kernel's dev_t of that inode's file system */
 	/* Components of a path leaf first, each with its NUL: "app.db\0lib\0var\0". Also the name of
 	 * a unix socket, which begins with '/' or '@' and is one component. */
 	__u16 path_bytes;
@@ -81,9 +81,9 @@ struct ls_object {
 };
 
 struct ls_call {
-	__s32 nr;	/* system call number; -1 in a page fault or other exception */
-	__s32 fd;	/* the descriptor it blocked on; -1 none */
-	__u64 args[4];	/* as passed */
+	__s32 nr;      /* system call number; -1 in a page fault or other exception */
+	__s32 fd;      /* the descriptor it blocked on; -1 none */
+	__u64 args[4]; /* as passed */
 	struct ls_object object;
 };
 
@@ -94,12 +94,13 @@ struct ls_regs {
 };
 
 enum ls_ev_kind {
-	LS_EV_LOOP = 1, /* ls_ev_capture: a loop in its home wait; when found, and when its stack is new */
-	LS_EV_CAPTURE,	/* ls_ev_capture: time inside a long iteration, with its stack */
-	LS_EV_PYTHON,	/* ls_ev_python: frames that belong to the capture which follows */
-	LS_EV_HOLDER,	/* ls_ev_python: the same for the holder of the GIL */
-	LS_EV_STALL,	/* ls_ev_stall: the iteration has ended */
-	LS_EV_FORK,	/* ls_ev_process */
+	LS_EV_LOOP =
+		1, /* ls_ev_capture: a loop in its home wait; when found, and when its stack is new */
+	LS_EV_CAPTURE, /* ls_ev_capture: time inside a long iteration, with its stack */
+	LS_EV_PYTHON,  /* ls_ev_python: frames that belong to the capture which follows */
+	LS_EV_HOLDER,  /* ls_ev_python: the same for the holder of the GIL */
+	LS_EV_STALL,   /* ls_ev_stall: the iteration has ended */
+	LS_EV_FORK,    /* ls_ev_process */
 	LS_EV_EXEC,
 	LS_EV_EXIT, /* a loop thread or a process of the targets is gone */
 };
@@ -113,23 +114,24 @@ struct ls_event_hdr {
 };
 
 enum ls_capture_flags {
-	LS_CAP_ONCPU = 1,	  /* a sample of running code, else a block */
-	LS_CAP_STACK_CUT = 2,	  /* the stack went on beyond the copy */
-	LS_CAP_PY_TORN = 4,	  /* the Python chain could not be walked to its end */
-	LS_CAP_SNAPSHOT = 8,	  /* taken from outside while it hung; the stack is to be read by the reader */
-	LS_CAP_KERNEL = 16,	  /* the sample hit the kernel: registers are those at its entry */
+	LS_CAP_ONCPU = 1,     /* a sample of running code, else a block */
+	LS_CAP_STACK_CUT = 2, /* the stack went on beyond the copy */
+	LS_CAP_PY_TORN = 4,   /* the Python chain could not be walked to its end */
+	LS_CAP_SNAPSHOT =
+		8, /* taken from outside while it hung; the stack is to be read by the reader */
+	LS_CAP_KERNEL = 16, /* the sample hit the kernel: registers are those at its entry */
 };
 
 /* A capture: `ns` of one iteration, spent `count` times in the same way as at this point. */
 struct ls_ev_capture {
 	struct ls_event_hdr hdr;
-	__u64 iteration; /* since the loop was found, from 1 */
-	__u64 start_ns;	 /* of the iteration */
-	__u64 ns;	 /* time this capture stands for */
-	__u32 count;	 /* blocks (or samples) it stands for */
-	__u8 cause;	 /* enum ls_cause */
-	__u8 flags;	 /* enum ls_capture_flags */
-	__u16 slot;	 /* index of the loop's state */
+	__u64 iteration;             /* since the loop was found, from 1 */
+	__u64 start_ns;              /* of the iteration */
+	__u64 ns;                    /* time this capture stands for */
+	__u32 count;                 /* blocks (or samples) it stands for */
+	__u8 cause;                  /* enum ls_cause */
+	__u8 flags;                  /* enum ls_capture_flags */
+	__u16 slot;                  /* index of the loop's state */
 	__u32 waker_tid, waker_tgid; /* who ended the block; 0 unknown or an interrupt */
 	__s32 lock_owner; /* glibc mutex: __owner, a tid in the target's pid namespace; 0 unknown */
 	__u32 lock_word;  /* futex: its value at the block */
@@ -141,15 +143,16 @@ struct ls_ev_capture {
 	__u32 nr_kstack;
 	__u32 stack_bytes;
 	__u64 kstack[LS_KSTACK_MAX]; /* leaf first */
-	__u8 stack[];		     /* user stack from rsp upwards, stack_bytes long */
+	__u8 stack[];                /* user stack from rsp upwards, stack_bytes long */
 };
 
 /* One interpreter frame, leaf first. Fields keep CPython's names; meaning by version in src/symbols. */
 struct ls_pyframe {
-	__u64 frame;	 /* address: lies inside the native frame of its eval loop when on the C stack */
-	__u64 code;	 /* PyCodeObject, untagged */
-	__u64 instr;	 /* prev_instr/instr_ptr as a pointer; 3.8-3.10: f_lasti, sign-extended */
-	__u64 co_filename, co_name, co_qualname, co_linetable; /* pointers: they validate a cached code */
+	__u64 frame; /* address: lies inside the native frame of its eval loop when on the C stack */
+	__u64 code;  /* PyCodeObject, untagged */
+	__u64 instr; /* prev_instr/instr_ptr as a pointer; 3.8-3.10: f_lasti, sign-extended */
+	__u64 co_filename, co_name, co_qualname,
+		co_linetable; /* pointers: they validate a cached code */
 	__u32 co_flags;
 	__s32 co_firstlineno;
 	__u8 owner;
@@ -162,7 +165,7 @@ struct ls_ev_python {
 	struct ls_event_hdr hdr;
 	__u64 serial; /* of the capture which it belongs to */
 	__u64 tstate;
-	__u64 cframe;	  /* 3.11, 3.12: the innermost _PyCFrame; the chain is in the stack's copy */
+	__u64 cframe; /* 3.11, 3.12: the innermost _PyCFrame; the chain is in the stack's copy */
 	__u32 thread_tid; /* of tstate, in the target's pid namespace; 0 unknown */
 	__u16 nr_frames;
 	__u16 flags; /* LS_CAP_PY_TORN, LS_CAP_STACK_CUT: more than LS_PYFRAMES_MAX */
@@ -183,7 +186,7 @@ struct ls_ev_stall {
 
 struct ls_ev_process {
 	struct ls_event_hdr hdr;
-	__u32 child; /* FORK: the new process */
+	__u32 child;      /* FORK: the new process */
 	__u32 is_process; /* EXIT: the whole process is gone, not just this thread */
 	char comm[LS_COMM_LEN];
 };
@@ -203,35 +206,35 @@ struct ls_loop_state {
 	char comm[LS_COMM_LEN];
 	__u64 generation; /* bumped when the slot is taken: a reader sees that it was reused */
 
-	__u64 iteration;     /* number of the current or last one */
-	__u64 start_ns;	     /* of the iteration under way; 0 while idle in the home wait */
-	__u64 off_since_ns;  /* when it left the CPU; 0 while running */
-	__u64 woken_ns;	     /* when it was woken after that; 0 not yet */
-	__u64 on_since_ns;   /* CPU time is counted up to here */
+	__u64 iteration;    /* number of the current or last one */
+	__u64 start_ns;     /* of the iteration under way; 0 while idle in the home wait */
+	__u64 off_since_ns; /* when it left the CPU; 0 while running */
+	__u64 woken_ns;     /* when it was woken after that; 0 not yet */
+	__u64 on_since_ns;  /* CPU time is counted up to here */
 	__u64 stint_since_ns, stint_exec_ns; /* since it got the CPU: our clock, the scheduler's */
-	__u64 stint_queued_ns;		     /* run queue charged just before */
-	__u64 wait_since_ns; /* when it went to sleep in the home wait; 0 awake */
-	__u64 ledger_ns[LS_NR_CAUSES]; /* of the iteration under way */
+	__u64 stint_queued_ns;               /* run queue charged just before */
+	__u64 wait_since_ns;                 /* when it went to sleep in the home wait; 0 awake */
+	__u64 ledger_ns[LS_NR_CAUSES];       /* of the iteration under way */
 	__u32 counts[LS_NR_CAUSES];
 	__u64 pending_ns[LS_NR_CAUSES]; /* part of the ledger that no capture stands for yet */
 	__u32 pending_counts[LS_NR_CAUSES];
-	__u64 held_ns;		/* the other buffer holds a block this long, to send if this becomes long */
+	__u64 held_ns; /* the other buffer holds a block this long, to send if this becomes long */
 	__u64 capture_credit_ns; /* see may_capture() */
-	__u64 serial;		 /* records sent */
-	__u64 taken_place;	 /* whose stack the buffer in use holds; 0 none: see take_stack() */
-	__u64 home_hash;	 /* of the top of its stack when that was last sent */
+	__u64 serial;            /* records sent */
+	__u64 taken_place;       /* whose stack the buffer in use holds; 0 none: see take_stack() */
+	__u64 home_hash;         /* of the top of its stack when that was last sent */
 	__u32 captures;
 	__u32 waker_tid, waker_tgid;
 	char waker_comm[LS_COMM_LEN];
-	__u8 off_kind;	    /* why it is off the CPU: see bpf/account.h */
-	__u8 off_cause;	    /* enum ls_cause of a block */
-	__u8 captured;	    /* the buffer in use holds the stack of this block */
-	__u8 buffer;	    /* which of the loop's two capture buffers is in use */
-	__u8 throttled;	    /* its wait for a CPU is the bandwidth controller's doing */
+	__u8 off_kind;  /* why it is off the CPU: see bpf/account.h */
+	__u8 off_cause; /* enum ls_cause of a block */
+	__u8 captured;  /* the buffer in use holds the stack of this block */
+	__u8 buffer;    /* which of the loop's two capture buffers is in use */
+	__u8 throttled; /* its wait for a CPU is the bandwidth controller's doing */
 	__u8 before_attach;
-	__u8 at_boundary;   /* its own boundary is being accounted: samples and switches stand back */
+	__u8 at_boundary; /* its own boundary is being accounted: samples and switches stand back */
 	__u8 _pad;
-	__u32 pair;	    /* which capture buffers the iteration has taken, + 1; 0 none yet */
+	__u32 pair; /* which capture buffers the iteration has taken, + 1; 0 none yet */
 	__u32 _pad2;
 
 	/* Totals since the loop was found. */
@@ -245,11 +248,11 @@ struct ls_loop_state {
 
 /* What went wrong, counted; a report shows each that is not zero. */
 enum ls_loss {
-	LS_LOST_STALLS,	  /* ring buffer full: a stall is missing */
+	LS_LOST_STALLS,   /* ring buffer full: a stall is missing */
 	LS_LOST_CAPTURES, /* ring buffer full: a stall lacks a stack */
-	LS_LOST_LOOPS,	  /* no free slot: a loop is not traced */
+	LS_LOST_LOOPS,    /* no free slot: a loop is not traced */
 	LS_LOST_SAMPLES,  /* a sample could not look up its loop */
-	LS_LOST_EVENTS,	  /* ring buffer full: fork, exec or exit unseen */
+	LS_LOST_EVENTS,   /* ring buffer full: fork, exec or exit unseen */
 	LS_NR_LOSSES,
 };
 

@@ -64,8 +64,8 @@ static __always_inline __u32 outermost(const struct ls_thread *t, __u32 at)
 	return best;
 }
 
-static __always_inline struct ls_loop_state *take_slot(struct ls_thread *t, struct task_struct *task,
-						       __u32 *slot)
+static __always_inline struct ls_loop_state *take_slot(struct ls_thread *t,
+						       struct task_struct *task, __u32 *slot)
 {
 	struct ls_loop_state *s;
 
@@ -84,7 +84,8 @@ static __always_inline struct ls_loop_state *take_slot(struct ls_thread *t, stru
 }
 
 static __noinline void settle_home(struct ls_thread *t, struct task_struct *task,
-				   const struct pt_regs *regs, const struct ls_home *wait, __u64 now)
+				   const struct pt_regs *regs, const struct ls_home *wait,
+				   __u64 now)
 {
 	struct ls_loop_state *s;
 	__u32 at, slot;
@@ -190,11 +191,11 @@ int on_sys_exit_wait(struct wait_exit *ctx)
 	return on_wait_return(ctx->nr, ctx->ret);
 }
 
-#define ON_FEXIT(call)                                                                             \
-	SEC("fexit/__x64_sys_" #call)                                                              \
-	int BPF_PROG(on_fexit_##call, const struct pt_regs *regs, long ret)                        \
-	{                                                                                          \
-		return on_wait_return(__NR_##call, ret);                                           \
+#define ON_FEXIT(call)                                                      \
+	SEC("fexit/__x64_sys_" #call)                                       \
+	int BPF_PROG(on_fexit_##call, const struct pt_regs *regs, long ret) \
+	{                                                                   \
+		return on_wait_return(__NR_##call, ret);                    \
 	}
 
 ON_FEXIT(epoll_wait)

@@ -134,12 +134,14 @@ LS_MAP struct {
 #endif
 
 LS_KNOB(__u64, cfg_threshold_ns, 10000000);
-LS_KNOB(__u64, cfg_capture_after_ns, 2500000); /* an iteration this long may become a stall: send captures */
-LS_KNOB(__u64, cfg_sample_after_ns, 5000000);  /* ... and sample its CPU time */
-LS_KNOB(__u64, cfg_quantum_ns, 312500);	       /* the least time that a sent capture stands for */
-LS_KNOB(__u64, cfg_capture_period_ns, 500000); /* captures that come to nothing: one in this time ... */
+LS_KNOB(__u64, cfg_capture_after_ns,
+	2500000); /* an iteration this long may become a stall: send captures */
+LS_KNOB(__u64, cfg_sample_after_ns, 5000000); /* ... and sample its CPU time */
+LS_KNOB(__u64, cfg_quantum_ns, 312500);       /* the least time that a sent capture stands for */
+LS_KNOB(__u64, cfg_capture_period_ns,
+	500000); /* captures that come to nothing: one in this time ... */
 LS_KNOB(__u64, cfg_capture_burst_ns, 128000000); /* ... but this much time's worth at once */
-LS_KNOB(__u32, cfg_tid, 0);		       /* trace this thread only */
+LS_KNOB(__u32, cfg_tid, 0);                      /* trace this thread only */
 
 /* Set by user space at the end: nothing is counted any more, and what it reads holds still. */
 #ifdef LS_DEFINE
@@ -196,8 +198,8 @@ static __always_inline struct ls_loop_state *loop_of(struct task_struct *task, _
 	return slot_state(*slot);
 }
 
-static __always_inline void fill_header(struct ls_event_hdr *hdr, __u16 kind, __u16 size, __u32 tgid,
-					__u32 tid, __u64 now)
+static __always_inline void fill_header(struct ls_event_hdr *hdr, __u16 kind, __u16 size,
+					__u32 tgid, __u32 tid, __u64 now)
 {
 	hdr->kind = kind;
 	hdr->size = size;

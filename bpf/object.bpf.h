@@ -9,8 +9,15 @@
 #include "maps.bpf.h"
 
 enum { AF_UNIX_ = 1, AF_INET_ = 2, AF_INET6_ = 10 };
-enum { S_IFMT_ = 0170000, S_IFSOCK_ = 0140000, S_IFREG_ = 0100000, S_IFBLK_ = 0060000,
-       S_IFDIR_ = 0040000, S_IFCHR_ = 0020000, S_IFIFO_ = 0010000 };
+enum {
+	S_IFMT_ = 0170000,
+	S_IFSOCK_ = 0140000,
+	S_IFREG_ = 0100000,
+	S_IFBLK_ = 0060000,
+	S_IFDIR_ = 0040000,
+	S_IFCHR_ = 0020000,
+	S_IFIFO_ = 0010000
+};
 
 /* A task's descriptor table, as a number: global functions take no pointers into the kernel. */
 static __always_inline __u64 files_of(struct task_struct *task)
@@ -85,7 +92,8 @@ static __always_inline __u8 chardev_kind(struct file *file)
 	__u32 major = BPF_CORE_READ(file, f_inode, i_rdev) >> 20;
 
 	/* 4 tty, 5 console and /dev/tty, 136..143 pseudo terminals (admin-guide/devices.txt) */
-	return major == 4 || major == 5 || (major >= 136 && major <= 143) ? LS_OBJ_TTY : LS_OBJ_CHARDEV;
+	return major == 4 || major == 5 || (major >= 136 && major <= 143) ? LS_OBJ_TTY
+									  : LS_OBJ_CHARDEV;
 }
 
 static __always_inline __u8 object_kind(struct file *file, __u32 tgid)
@@ -219,7 +227,8 @@ __weak int walk_path(struct path_walk *walk, struct ls_object *object)
 		walk->end = 2;
 		return 0;
 	}
-	n = bpf_probe_read_kernel_str(object->path + used, PATH_PART, BPF_CORE_READ(dentry, d_name.name));
+	n = bpf_probe_read_kernel_str(object->path + used, PATH_PART,
+				      BPF_CORE_READ(dentry, d_name.name));
 	if (n <= 0)
 		walk->end = 2;
 	else
@@ -235,7 +244,8 @@ static __always_inline void fill_path(struct ls_object *object, struct file *fil
 	int i;
 
 	walk.dentry = (__u64)BPF_CORE_READ(file, f_path.dentry);
-	walk.mount = (__u64)BPF_CORE_READ(file, f_path.mnt) - bpf_core_field_offset(struct mount, mnt);
+	walk.mount =
+		(__u64)BPF_CORE_READ(file, f_path.mnt) - bpf_core_field_offset(struct mount, mnt);
 	for (i = 0; i < PATH_DEPTH && !walk.end; i++)
 		walk_path(&walk, object);
 	object->path_truncated = walk.end != 1;
@@ -349,8 +359,8 @@ __weak int watch_select(__u64 files, __u32 tgid, __u64 nr, struct fd_sets *sets,
 		for (i = 0; i < 2 && i * 64 < nr; i++) {
 			__u64 word = 0;
 
-			if (sets->at[set] &&
-			    bpf_probe_read_user(&word, sizeof(word), (void *)(sets->at[set] + i * 8)))
+			if (sets->at[set] && bpf_probe_read_user(&word, sizeof(word),
+								 (void *)(sets->at[set] + i * 8)))
 				w->cause = LS_POLL;
 			watch_word(files, tgid, word, i * 64, w);
 		}

@@ -50,8 +50,8 @@ static __always_inline __u32 count_selected(const struct pt_regs *regs)
 }
 
 static __always_inline void leave_mid_iteration(struct ls_loop_state *s, __u32 slot,
-						struct task_struct *prev, const struct pt_regs *regs,
-						__u32 state, __u64 now)
+						struct task_struct *prev,
+						const struct pt_regs *regs, __u32 state, __u64 now)
 {
 	struct block block;
 
@@ -184,8 +184,8 @@ static __always_inline void send_process(__u16 kind, struct task_struct *task, _
 		count_loss(LS_LOST_EVENTS);
 		return;
 	}
-	fill_header(&ev->hdr, kind, sizeof(*ev), BPF_CORE_READ(task, tgid), BPF_CORE_READ(task, pid),
-		    bpf_ktime_get_ns());
+	fill_header(&ev->hdr, kind, sizeof(*ev), BPF_CORE_READ(task, tgid),
+		    BPF_CORE_READ(task, pid), bpf_ktime_get_ns());
 	ev->child = child;
 	ev->is_process = is_process;
 	BPF_CORE_READ_STR_INTO(&ev->comm, task, comm);

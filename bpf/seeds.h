@@ -6,8 +6,9 @@
 #include "events.h"
 
 struct ls_seed {
-	struct ls_home home; /* the wait it sits in (or, when hung, the descriptor it must come from) */
-	__u32 hung;	     /* a loop thread which is not in its wait: begin its iteration now */
+	struct ls_home
+		home; /* the wait it sits in (or, when hung, the descriptor it must come from) */
+	__u32 hung;   /* a loop thread which is not in its wait: begin its iteration now */
 	__u32 _pad;
 };
 

@@ -10,12 +10,8 @@ static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
 } commands[] = {
-	{ "run", cmd_run },
-	{ "record", cmd_record },
-	{ "export", cmd_export },
-	{ "doctor", cmd_doctor },
-	{ "report", cmd_report },
-	{ "diff", cmd_diff },
+	{"run", cmd_run},       {"record", cmd_record}, {"export", cmd_export},
+	{"doctor", cmd_doctor}, {"report", cmd_report}, {"diff", cmd_diff},
 };
 
 int main(int argc, char **argv)

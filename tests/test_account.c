@@ -462,8 +462,8 @@ static void ledger_sums_to_the_wall_whatever_happens(void **state)
 			}
 			wall = end_iteration(&c.s, c.now);
 			if (ledger_sum(&c.s) != wall)
-				fail_msg("seed %lu, iteration %d: %lu ns accounted for, of %lu", seed, n,
-					 ledger_sum(&c.s), wall);
+				fail_msg("seed %lu, iteration %d: %lu ns accounted for, of %lu",
+					 seed, n, ledger_sum(&c.s), wall);
 			for (int i = 0; i < LS_NR_CAUSES; i++)
 				assert_true(c.s.ledger_ns[i] <= wall);
 		}

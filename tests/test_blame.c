@@ -11,8 +11,16 @@
 
 static const struct ls_frame query[] = {
 	{.kind = LS_FRAME_NATIVE, .function = "recv", .module = "/lib/libc.so.6"},
-	{.kind = LS_FRAME_NATIVE, .function = "query", .file = "db.c", .line = 10, .module = "/srv/app"},
-	{.kind = LS_FRAME_NATIVE, .function = "handle", .file = "app.c", .line = 20, .module = "/srv/app"},
+	{.kind = LS_FRAME_NATIVE,
+	 .function = "query",
+	 .file = "db.c",
+	 .line = 10,
+	 .module = "/srv/app"},
+	{.kind = LS_FRAME_NATIVE,
+	 .function = "handle",
+	 .file = "app.c",
+	 .line = 20,
+	 .module = "/srv/app"},
 };
 
 static struct ls_blame blame(enum ls_cause cause, uint64_t ns)

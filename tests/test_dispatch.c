@@ -38,8 +38,9 @@ static void build(struct stack *s, const struct said *said, size_t nr)
 		size_t n = 0;
 
 		if (said[i].inlined)
-			s->names[i][n++] = (struct ls_frame){
-				.function = said[i].inlined, .module = said[i].module, .inlined = true};
+			s->names[i][n++] = (struct ls_frame){.function = said[i].inlined,
+							     .module = said[i].module,
+							     .inlined = true};
 		s->names[i][n++] =
 			(struct ls_frame){.function = said[i].function, .module = said[i].module};
 		f->frames = s->names[i];
@@ -51,11 +52,14 @@ static void build(struct stack *s, const struct said *said, size_t nr)
 	}
 }
 
-#define F(f, m, ...) {.function = f, .module = m, ##__VA_ARGS__}
-#define BUILD(s, ...)                                                         \
-	do {                                                                  \
-		const struct said said[] = {__VA_ARGS__};                     \
-		build(s, said, sizeof(said) / sizeof(said[0]));               \
+#define F(f, m, ...)                                      \
+	{                                                 \
+		.function = f, .module = m, ##__VA_ARGS__ \
+	}
+#define BUILD(s, ...)                                           \
+	do {                                                    \
+		const struct said said[] = {__VA_ARGS__};       \
+		build(s, said, sizeof(said) / sizeof(said[0])); \
 	} while (0)
 
 static struct home_stack home_of(const struct stack *s)
@@ -115,10 +119,12 @@ static void nginx_site_is_the_handler_of_the_event(void **state)
 
 	(void)state;
 	BUILD(&wait, F("epoll_wait", libc), F("ngx_epoll_process_events", app),
-	      F("ngx_process_events_and_timers", app), F("ngx_worker_process_cycle", app), F("main", app));
-	BUILD(&s, F("pread", libc), F("ngx_read_file", app), F("ngx_http_wait_request_handler", app),
-	      F("ngx_epoll_process_events", app, .pc = 4), F("ngx_process_events_and_timers", app),
-	      F("ngx_worker_process_cycle", app), F("main", app));
+	      F("ngx_process_events_and_timers", app), F("ngx_worker_process_cycle", app),
+	      F("main", app));
+	BUILD(&s, F("pread", libc), F("ngx_read_file", app),
+	      F("ngx_http_wait_request_handler", app), F("ngx_epoll_process_events", app, .pc = 4),
+	      F("ngx_process_events_and_timers", app), F("ngx_worker_process_cycle", app),
+	      F("main", app));
 	home = home_of(&wait);
 	assert_site(&home, &s, "ngx_http_wait_request_handler");
 	assert_site(&unknown, &s, "ngx_http_wait_request_handler");
@@ -130,7 +136,8 @@ static void libuv_site_is_below_its_own_streams(void **state)
 	struct home_stack home;
 
 	(void)state;
-	BUILD(&wait, F("epoll_pwait", libc), F("uv__io_poll", libuv), F("uv_run", libuv), F("main", app));
+	BUILD(&wait, F("epoll_pwait", libc), F("uv__io_poll", libuv), F("uv_run", libuv),
+	      F("main", app));
 	BUILD(&s, F("nanosleep", libc), F("on_read", app), F("uv__read", libuv),
 	      F("uv__stream_io", libuv), F("uv__io_poll", libuv, .pc = 3), F("uv_run", libuv),
 	      F("main", app));
@@ -145,10 +152,12 @@ static void call_back_into_the_library_is_not_the_site(void **state)
 	struct home_stack home;
 
 	(void)state;
-	BUILD(&wait, F("epoll_pwait", libc), F("uv__io_poll", libuv), F("uv_run", libuv), F("main", app));
+	BUILD(&wait, F("epoll_pwait", libc), F("uv__io_poll", libuv), F("uv_run", libuv),
+	      F("main", app));
 	/* The callback calls uv_fs_read(), which blocks: the callback is the site. */
-	BUILD(&s, F("pread64", libc), F("uv_fs_read", libuv), F("on_read", app), F("uv__read", libuv),
-	      F("uv__io_poll", libuv, .pc = 3), F("uv_run", libuv), F("main", app));
+	BUILD(&s, F("pread64", libc), F("uv_fs_read", libuv), F("on_read", app),
+	      F("uv__read", libuv), F("uv__io_poll", libuv, .pc = 3), F("uv_run", libuv),
+	      F("main", app));
 	home = home_of(&wait);
 	assert_site(&home, &s, "on_read");
 }
@@ -174,8 +183,8 @@ static void own_loop_in_main_dispatches_a_function_of_the_program(void **state)
 
 	(void)state;
 	BUILD(&wait, F("epoll_wait", libc), F("main", app), F("__libc_start_main", libc));
-	BUILD(&s, F("read", libc), F("read_config", app), F("on_client", app), F("main", app, .pc = 5),
-	      F("__libc_start_main", libc));
+	BUILD(&s, F("read", libc), F("read_config", app), F("on_client", app),
+	      F("main", app, .pc = 5), F("__libc_start_main", libc));
 	home = home_of(&wait);
 	assert_site(&home, &s, "on_client");
 }
@@ -215,8 +224,8 @@ static void stripped_callback_is_named_by_the_first_function_with_a_name(void **
 
 	(void)state;
 	BUILD(&wait, F("epoll_wait", libc), F(NULL, app), F("__libc_start_main", libc));
-	BUILD(&s, F("read", libc), F("inner", app), F("exported", app), F(NULL, app), F(NULL, app, .pc = 5),
-	      F("__libc_start_main", libc));
+	BUILD(&s, F("read", libc), F("inner", app), F("exported", app), F(NULL, app),
+	      F(NULL, app, .pc = 5), F("__libc_start_main", libc));
 	home = home_of(&wait);
 	assert_site(&home, &s, "exported");
 }
@@ -239,7 +248,8 @@ static void unknown_loop_without_its_home_stack_has_no_site(void **state)
 	struct stack s;
 
 	(void)state;
-	BUILD(&s, F("read", libc), F("on_client", app), F("main", app), F("__libc_start_main", libc));
+	BUILD(&s, F("read", libc), F("on_client", app), F("main", app),
+	      F("__libc_start_main", libc));
 	assert_int_equal(dispatch__site(&unknown, s.frames, s.nr), -1);
 	assert_int_equal(dispatch__site(&unknown, NULL, 0), -1);
 }
@@ -304,7 +314,8 @@ static void kind_is_told_by_names_and_by_files(void **state)
 	assert_string_equal(kind(&s), "nginx");
 	BUILD(&s, F("epoll_wait", libc), F(NULL, libevent), F("main", app));
 	assert_string_equal(kind(&s), "libevent");
-	BUILD(&s, F("epoll_pwait", libc), F("uv__io_poll", "/usr/bin/node"), F("uv_run", "/usr/bin/node"));
+	BUILD(&s, F("epoll_pwait", libc), F("uv__io_poll", "/usr/bin/node"),
+	      F("uv_run", "/usr/bin/node"));
 	assert_string_equal(kind(&s), "node");
 	BUILD(&s, F("epoll_wait", libc), F("tokio::runtime::io::driver::Driver::turn", app));
 	assert_string_equal(kind(&s), "tokio");
@@ -328,7 +339,8 @@ static void loop_is_run_by_its_runner_not_by_any_of_its_functions(void **state)
 	struct stack s;
 
 	(void)state;
-	BUILD(&s, F("read", libc), F("uv__work", libuv), F("start_thread", libc)); /* a pool's thread */
+	BUILD(&s, F("read", libc), F("uv__work", libuv),
+	      F("start_thread", libc)); /* a pool's thread */
 	assert_false(dispatch__runs_loop(s.frames, s.nr));
 	BUILD(&s, F("read", libc), F("on_read", app), F("uv_run", libuv), F("main", app));
 	assert_true(dispatch__runs_loop(s.frames, s.nr));
@@ -336,7 +348,8 @@ static void loop_is_run_by_its_runner_not_by_any_of_its_functions(void **state)
 
 static void frames_that_nobody_could_name_tell_nothing(void **state)
 {
-	struct native_frame frames[3] = {{.pc = 1, .sp = 2}, {.pc = 3, .sp = 4}, {.pc = 5, .sp = 6}};
+	struct native_frame frames[3] = {
+		{.pc = 1, .sp = 2}, {.pc = 3, .sp = 4}, {.pc = 5, .sp = 6}};
 
 	(void)state;
 	assert_null(dispatch__kind(frames, 3));

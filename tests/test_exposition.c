@@ -47,8 +47,12 @@ static double value_of(const char *text, const char *series)
 static struct ls_stall stall_of(const char *comm, enum ls_cause cause, uint64_t ns,
 				const struct ls_blame *blame)
 {
-	struct ls_stall s = {
-		.pid = 7, .tid = 8, .comm = comm, .kind = "epoll", .wall_ns = ns, .time_ns = 5 * SEC};
+	struct ls_stall s = {.pid = 7,
+			     .tid = 8,
+			     .comm = comm,
+			     .kind = "epoll",
+			     .wall_ns = ns,
+			     .time_ns = 5 * SEC};
 
 	s.ledger.ns[cause] = ns;
 	s.causes = blame;
@@ -58,7 +62,8 @@ static struct ls_stall stall_of(const char *comm, enum ls_cause cause, uint64_t 
 
 static struct ls_loop loop_named(const char *comm)
 {
-	return (struct ls_loop){.pid = 7, .tid = 8, .comm = comm, .kind = "epoll", .wait = "epoll_wait"};
+	return (struct ls_loop){
+		.pid = 7, .tid = 8, .comm = comm, .kind = "epoll", .wait = "epoll_wait"};
 }
 
 static struct metrics *metrics_with(const struct ls_loop *loop)
@@ -229,8 +234,9 @@ static void a_stall_counts_under_the_cause_of_most_of_its_time(void **state)
 	assert_null(strstr(text, "cause=\"cpu\""));
 	assert_null(strstr(text, "cause=\"network\",le=\"0.01\"")); /* no stall is as short */
 	assert_non_null(strstr(text, ",cause=\"network\",le=\"0.05\"} 0\n"));
-	assert_non_null(strstr(text, ",cause=\"network\",le=\"0.1\"} 1 # {site=\"get (/srv/a.py:7)\"} "
-				     "0.07 5.07\n"));
+	assert_non_null(strstr(text,
+			       ",cause=\"network\",le=\"0.1\"} 1 # {site=\"get (/srv/a.py:7)\"} "
+			       "0.07 5.07\n"));
 	assert_non_null(strstr(text, ",cause=\"network\",le=\"1.0\"} 1\n"));
 	assert_string_equal(text + strlen(text) - 6, "# EOF\n");
 	free(text);
@@ -258,7 +264,8 @@ static void stalled_time_balances_with_what_is_unaccounted(void **state)
 	metrics__observe(m, &loop, &s, 3 * SEC);
 	text = write_text(m, FORMAT_TEXT);
 	assert_true(value_of(text, "stalled_seconds_total" LABELS ",cause=\"disk\"} ") == 0.098);
-	assert_true(value_of(text, "stalled_seconds_total" LABELS ",cause=\"unaccounted\"} ") == 0.002);
+	assert_true(value_of(text, "stalled_seconds_total" LABELS ",cause=\"unaccounted\"} ") ==
+		    0.002);
 	free(text);
 	metrics__free(m);
 }
@@ -371,7 +378,8 @@ static void ended_loops_are_bounded(void **state)
 
 	(void)state;
 	for (int i = 0; i < 100; i++) {
-		struct ls_loop loop = {.pid = 100 + i, .tid = 100 + i, .comm = "short", .kind = "epoll"};
+		struct ls_loop loop = {
+			.pid = 100 + i, .tid = 100 + i, .comm = "short", .kind = "epoll"};
 
 		assert_int_equal(metrics_reporter.loop(m, &loop), 0);
 		assert_int_equal(metrics_reporter.ended(m, &loop, &s), 0);
@@ -443,8 +451,9 @@ static struct web_config *config_of(const char *text)
 static void users_are_read_and_their_passwords_checked(void **state)
 {
 	/* bcrypt of "secret" at cost 4 (man 5 crypt) */
-	struct web_config *w = config_of("# users\nbasic_auth_users:\n  prom: "
-					 "$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW\n");
+	struct web_config *w =
+		config_of("# users\nbasic_auth_users:\n  prom: "
+			  "$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW\n");
 
 	(void)state;
 	assert_non_null(w);
@@ -461,7 +470,8 @@ static void users_are_read_and_their_passwords_checked(void **state)
 static void settings_that_would_not_be_heeded_are_refused(void **state)
 {
 	(void)state;
-	assert_null(config_of("tls_server_config:\n  client_auth_type: RequireAndVerifyClientCert\n"));
+	assert_null(
+		config_of("tls_server_config:\n  client_auth_type: RequireAndVerifyClientCert\n"));
 	assert_null(config_of("http_server_config:\n  http2: true\n"));
 	assert_null(config_of("basic_auth_users:\n  prom: plaintext\n"));
 	assert_null(config_of("nonsense\n"));

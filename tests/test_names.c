@@ -113,7 +113,8 @@ static void unix_socket_is_named_by_path_or_peer(void **state)
 {
 	struct ls_call path = ON_PATH(LS_OBJ_SOCKET, "/run/db.sock\0");
 	struct ls_call abstract = ON_PATH(LS_OBJ_SOCKET, "@dbus-1\0");
-	struct ls_call peer = call_on(LS_OBJ_SOCKET), nobody = peer, own = call_on(LS_OBJ_SELF_SOCKET);
+	struct ls_call peer = call_on(LS_OBJ_SOCKET), nobody = peer,
+		       own = call_on(LS_OBJ_SELF_SOCKET);
 
 	(void)state;
 	path.object.family = abstract.object.family = peer.object.family = AF_UNIX;

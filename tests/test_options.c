@@ -93,9 +93,9 @@ static void lengths_are_from_a_microsecond_to_an_hour(void **state)
 
 static void what_is_no_length_is_refused_and_the_value_stays(void **state)
 {
-	static const char *const bad[] = {"",     "ms",    "10 ms", "10m",   "10msx", "10MS", "-5ms",
-					  "soon", "nan",   "nans",  "inf",   "infs",  "-inf", "1h",
-					  "10,5", "5ms ",  "--5",   "1.2.3", "ms10"};
+	static const char *const bad[] = {"",     "ms",   "10 ms", "10m",   "10msx", "10MS", "-5ms",
+					  "soon", "nan",  "nans",  "inf",   "infs",  "-inf", "1h",
+					  "10,5", "5ms ", "--5",   "1.2.3", "ms10"};
 	uint64_t ns = 7;
 
 	(void)state;
@@ -128,8 +128,9 @@ static void pids_come_in_a_list_and_add_up(void **state)
 
 static void what_is_no_pid_is_refused(void **state)
 {
-	static const char *const bad[] = {"",    "0",    "-1", "1x",  "x",       "1,",
-					  ",1",  "1,,2", "1.", "1;2", "4194305", "99999999999999999999",
+	static const char *const bad[] = {"",     "0",    "-1",      "1x",
+					  "x",    "1,",   ",1",      "1,,2",
+					  "1.",   "1;2",  "4194305", "99999999999999999999",
 					  "self", "1,-2", "0x10"};
 
 	(void)state;
@@ -195,7 +196,8 @@ static void seconds_take_a_fraction_and_an_s(void **state)
 
 static void what_is_no_number_of_seconds_is_refused(void **state)
 {
-	static const char *const bad[] = {"", "s", "0", "-1", "never", "nan", "inf", "1e9", "5m", "5ms", "30ss"};
+	static const char *const bad[] = {"",    "s",   "0",  "-1",  "never", "nan",
+					  "inf", "1e9", "5m", "5ms", "30ss"};
 	double seconds;
 
 	(void)state;

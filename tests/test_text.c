@@ -16,7 +16,8 @@
 #include "model/names.h"
 #include "report/text.h"
 
-static char *report(const struct text_options *options, int (*feed)(const struct reporter *, void *))
+static char *report(const struct text_options *options,
+		    int (*feed)(const struct reporter *, void *))
 {
 	char *buf = NULL;
 	size_t bytes = 0;
@@ -67,7 +68,8 @@ static void stall_tells_length_loop_and_what_queued_up(void **state)
 	char *text = report(&plain, fixture_run);
 
 	(void)state;
-	assert_has(text, "stall 55.5 ms  uvicorn 4711 asyncio  19 events queued up behind it  #1\n");
+	assert_has(text,
+		   "stall 55.5 ms  uvicorn 4711 asyncio  19 events queued up behind it  #1\n");
 	assert_has(text, "stall 81.5 ms  redis-server 815 redis");
 	free(text);
 }
@@ -128,7 +130,8 @@ static void summary_tells_iterations_stalls_sites_and_cost(void **state)
 	(void)state;
 	assert_has(text, "\n--- 2.5 s, 2 loops ---\n");
 	assert_has(text, "\nuvicorn 4711  asyncio, epoll_wait\n");
-	assert_has(text, "\n  1003 iterations, busy 12.0%, waiting 88.0%; 3 stalls of 101 ms together");
+	assert_has(text,
+		   "\n  1003 iterations, busy 12.0%, waiting 88.0%; 3 stalls of 101 ms together");
 	assert_has(text, "\n  iteration time  p50 200 us  p90 300 us  p99 900 us  max 55.5 ms\n");
 	assert_has(text, "\n  stalls' time  network 80.0 ms");
 	assert_has(text, "\n    1  external (/srv/app.py:18) -> get: 2 stalls, 80.0 ms, network");
@@ -310,7 +313,10 @@ static void report_into_a_file_is_a_hundred_columns_wide(void **state)
 
 /* --- hostile names -------------------------------------------------------------------------- */
 
-#define EVIL "\033[2J\033]0;x\007\r\n\t\x7f\xc2\x9b" "31m\xff\xe2\x80\xae" "txt.\xe2\x81\xa6"
+#define EVIL                                    \
+	"\033[2J\033]0;x\007\r\n\t\x7f\xc2\x9b" \
+	"31m\xff\xe2\x80\xae"                   \
+	"txt.\xe2\x81\xa6"
 
 static int feed_evil(const struct reporter *r, void *self)
 {
@@ -318,7 +324,8 @@ static int feed_evil(const struct reporter *r, void *self)
 		{.function = EVIL, .file = EVIL, .line = 3, .module = EVIL},
 		{.module = "/tmp/" EVIL, .has_offset = true, .offset = 16},
 	};
-	const struct ls_loop loop = {.pid = 1, .tid = 2, .comm = EVIL, .kind = "epoll", .wait = "poll"};
+	const struct ls_loop loop = {
+		.pid = 1, .tid = 2, .comm = EVIL, .kind = "epoll", .wait = "poll"};
 	struct ls_blame b = {
 		.cause = LS_LOCK,
 		.ns = 50 * MS,
@@ -332,10 +339,14 @@ static int feed_evil(const struct reporter *r, void *self)
 		.stack = {.frames = frames, .nr_frames = 2},
 	};
 	struct ls_stall stall = fixture_stall(loop, 0, &b, 1);
-	struct ls_site_total top = {.site = frames[0], .callee = frames[1], .has_site = true,
-				    .has_callee = true, .cause = LS_LOCK, .call = b.call};
-	struct ls_loop_summary total = {.loop = loop, .iterations = 1, .stalls = 1,
-					.top = &top, .nr_top = 1};
+	struct ls_site_total top = {.site = frames[0],
+				    .callee = frames[1],
+				    .has_site = true,
+				    .has_callee = true,
+				    .cause = LS_LOCK,
+				    .call = b.call};
+	struct ls_loop_summary total = {
+		.loop = loop, .iterations = 1, .stalls = 1, .top = &top, .nr_top = 1};
 	struct ls_summary summary = {.seconds = 1, .loops = &total, .nr_loops = 1};
 
 	return r->loop(self, &loop) || r->stall(self, &stall) || r->summary(self, &summary);

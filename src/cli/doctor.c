@@ -15,10 +15,11 @@
 #include "trace/targets.h"
 #include "trace/tracepoint.h"
 
-static const char usage[] = "usage: loopstall doctor [-p PID[,PID...]]\n"
-			    "\n"
-			    "Says what this kernel, this user and the target allow. Each line that fails\n"
-			    "says how to mend it. Exit status 1 when tracing would not work.\n";
+static const char usage[] =
+	"usage: loopstall doctor [-p PID[,PID...]]\n"
+	"\n"
+	"Says what this kernel, this user and the target allow. Each line that fails\n"
+	"says how to mend it. Exit status 1 when tracing would not work.\n";
 
 struct verdict {
 	bool failed;
@@ -45,7 +46,8 @@ static bool names_kernel(void)
 {
 	FILE *symbols = fopen("/proc/kallsyms", "re");
 	char line[256] = "";
-	bool named = symbols && fgets(line, sizeof(line), symbols) && strncmp(line, "0000000000000000 ", 17);
+	bool named = symbols && fgets(line, sizeof(line), symbols) &&
+		     strncmp(line, "0000000000000000 ", 17);
 
 	/* The first symbol may truly be at 0 (per-CPU): any other address will do. */
 	for (int i = 0; symbols && !named && i < 100 && fgets(line, sizeof(line), symbols); i++)
@@ -67,7 +69,8 @@ static void check_kernel(struct verdict *v)
 	snprintf(text, sizeof(text), "run it as root (sudo), or with %s", missing);
 	say(v, permitted, true, "privileges", text);
 	snprintf(text, sizeof(text), "kernel %s with BTF", host.release);
-	say(v, features__has_btf(), true, text, "needs a kernel built with CONFIG_DEBUG_INFO_BTF=y");
+	say(v, features__has_btf(), true, text,
+	    "needs a kernel built with CONFIG_DEBUG_INFO_BTF=y");
 	if (!permitted)
 		return; /* nothing more can be found out */
 	say(v, features__has_task_regs(), true, "task storage and bpf_task_pt_regs",
@@ -76,7 +79,8 @@ static void check_kernel(struct verdict *v)
 	say(v, fentry, false, "fentry on the wait calls",
 	    "not allowed by this kernel; syscall tracepoints serve instead, at a higher cost");
 	say(v, has_tracefs(), !fentry, "syscall tracepoints",
-	    "needs CONFIG_FTRACE_SYSCALLS, and tracefs: mount -t tracefs tracefs /sys/kernel/tracing");
+	    "needs CONFIG_FTRACE_SYSCALLS, and tracefs: mount -t tracefs tracefs "
+	    "/sys/kernel/tracing");
 	say(v, features__tells_throttling(), false, "CFS throttling as a class of its own",
 	    "needs CONFIG_CFS_BANDWIDTH; such time counts as runqueue");
 	say(v, names_kernel(), false, "kernel symbols",
@@ -86,7 +90,7 @@ static void check_kernel(struct verdict *v)
 
 static void check_target(struct verdict *v, pid_t pid)
 {
-	struct pid_list one = { .pids = { pid }, .nr = 1 };
+	struct pid_list one = {.pids = {pid}, .nr = 1};
 	struct proc_syscall call;
 	char comm[16], text[512], waits[256];
 	int err;
@@ -105,8 +109,8 @@ static void check_target(struct verdict *v, pid_t pid)
 
 int cmd_doctor(int argc, char **argv)
 {
-	struct pid_list pids = { .nr = 0 };
-	struct verdict v = { false };
+	struct pid_list pids = {.nr = 0};
+	struct verdict v = {false};
 	int opt;
 
 	opterr = 0;

@@ -15,17 +15,20 @@
 static const char usage[] =
 	"usage: loopstall export [-p PID[,PID...]] [--comm NAME]... [--all] [options]\n"
 	"\n"
-	"Traces event loops for as long as it runs and serves what it counts at /metrics, to Prometheus.\n"
+	"Traces event loops for as long as it runs and serves what it counts at /metrics, to "
+	"Prometheus.\n"
 	"\n"
 	"  -p PID[,PID...]        these processes, their children included\n"
 	"  --comm NAME[,NAME...]  processes of this name, as they come and go\n"
 	"  --all                  every event loop of the host\n"
 	"  -m LENGTH              least iteration that is a stall (default 10ms)\n"
-	"  --listen [ADDR]:PORT   where to serve (default 127.0.0.1:9964; :9964 is every address),\n"
+	"  --listen [ADDR]:PORT   where to serve (default 127.0.0.1:9964; :9964 is every "
+	"address),\n"
 	"  --listen unix:PATH     or a unix socket\n"
 	"  --web.config.file FILE TLS and users, as Prometheus' exporters take them\n"
 	"  --sites N              how many sites have series of their own (default 50)\n"
-	"  --buckets N            of the iterations' histogram, a power of two: 1, 2 (default), 4, 8\n"
+	"  --buckets N            of the iterations' histogram, a power of two: 1, 2 (default), 4, "
+	"8\n"
 	"  --labels cgroup        also the cgroup and the container's id as labels\n"
 	"  --max-loops N          how many loops can be traced at one time (default 2048)\n"
 	"  --expire SECONDS       how long a loop that has ended is still shown (default 300)\n"
@@ -46,7 +49,11 @@ enum {
 	OPT_USER,
 };
 
-enum { MAX_SITES = 10000, MAX_LOOPS = 65535, DEFAULT_LOOPS = 2048 }; /* a slot is 16 bits in records */
+enum {
+	MAX_SITES = 10000,
+	MAX_LOOPS = 65535,
+	DEFAULT_LOOPS = 2048
+}; /* a slot is 16 bits in records */
 
 static bool parse_count(const char *name, const char *text, long max, uint32_t *count)
 {
@@ -152,7 +159,8 @@ static int parse_option(int opt, struct arguments *a)
 	case OPT_EXPIRE:
 		return parse_bound(opt, &a->o) ? EXIT_DONE : EXIT_USAGE;
 	case 'm':
-		return parse_length(optarg, &a->o.session.tracer.threshold_ns) ? EXIT_DONE : EXIT_USAGE;
+		return parse_length(optarg, &a->o.session.tracer.threshold_ns) ? EXIT_DONE
+									       : EXIT_USAGE;
 	case OPT_LISTEN:
 		a->o.listen = optarg;
 		return EXIT_DONE;
@@ -180,21 +188,21 @@ static int parse_option(int opt, struct arguments *a)
 static int parse(int argc, char **argv, struct arguments *a)
 {
 	static const struct option longs[] = {
-		{ "pid", required_argument, NULL, 'p' },
-		{ "comm", required_argument, NULL, OPT_COMM },
-		{ "all", no_argument, NULL, OPT_ALL },
-		{ "listen", required_argument, NULL, OPT_LISTEN },
-		{ "web.config.file", required_argument, NULL, OPT_WEB },
-		{ "sites", required_argument, NULL, OPT_SITES },
-		{ "buckets", required_argument, NULL, OPT_BUCKETS },
-		{ "labels", required_argument, NULL, OPT_LABELS },
-		{ "max-loops", required_argument, NULL, OPT_MAX_LOOPS },
-		{ "expire", required_argument, NULL, OPT_EXPIRE },
-		{ "user", required_argument, NULL, OPT_USER },
-		{ "verbose", no_argument, NULL, 'v' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },
-		{ 0 },
+		{"pid", required_argument, NULL, 'p'},
+		{"comm", required_argument, NULL, OPT_COMM},
+		{"all", no_argument, NULL, OPT_ALL},
+		{"listen", required_argument, NULL, OPT_LISTEN},
+		{"web.config.file", required_argument, NULL, OPT_WEB},
+		{"sites", required_argument, NULL, OPT_SITES},
+		{"buckets", required_argument, NULL, OPT_BUCKETS},
+		{"labels", required_argument, NULL, OPT_LABELS},
+		{"max-loops", required_argument, NULL, OPT_MAX_LOOPS},
+		{"expire", required_argument, NULL, OPT_EXPIRE},
+		{"user", required_argument, NULL, OPT_USER},
+		{"verbose", no_argument, NULL, 'v'},
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},
+		{0},
 	};
 	int opt, status;
 
@@ -220,16 +228,21 @@ static int parse(int argc, char **argv, struct arguments *a)
 int cmd_export(int argc, char **argv)
 {
 	struct arguments a = {
-		.o = {
-			.session = {
-				.tracer = { .threshold_ns = 10000000, .max_loops = DEFAULT_LOOPS },
-				.wait_for_loop = true,
-				.always_on = true,
+		.o =
+			{
+				.session =
+					{
+						.tracer = {.threshold_ns = 10000000,
+							   .max_loops = DEFAULT_LOOPS},
+						.wait_for_loop = true,
+						.always_on = true,
+					},
+				.metrics = {.expire_ns = 300000000000,
+					    .max_sites = 50,
+					    .buckets = 2},
+				.listen = "127.0.0.1:9964",
+				.user = "nobody",
 			},
-			.metrics = { .expire_ns = 300000000000, .max_sites = 50, .buckets = 2 },
-			.listen = "127.0.0.1:9964",
-			.user = "nobody",
-		},
 	};
 	int status = parse(argc, argv, &a), stop_fd;
 

@@ -15,11 +15,11 @@
 #include "report/json.h"
 #include "report/text.h"
 
-#define LIVE_USAGE                                                                                 \
-	"  -U, -K           user stacks only, kernel stacks only\n"                                \
-	"  -f               folded stacks at the end (flamegraph.pl's input) instead of text\n"    \
-	"  -o FILE          write the report to FILE\n"                                            \
-	"  --json           one JSON object a line instead of text\n"                              \
+#define LIVE_USAGE                                                                              \
+	"  -U, -K           user stacks only, kernel stacks only\n"                             \
+	"  -f               folded stacks at the end (flamegraph.pl's input) instead of text\n" \
+	"  -o FILE          write the report to FILE\n"                                         \
+	"  --json           one JSON object a line instead of text\n"                           \
 	"  -T               timestamps; the text always has them (for bcc's users)\n"
 
 static const char live_usage[] =
@@ -28,12 +28,12 @@ static const char live_usage[] =
 	"       loopstall record | report | diff | export | doctor   (-h after each)\n"
 	"\n" TRACING_USAGE LIVE_USAGE;
 
-static const char run_usage[] =
-	"usage: loopstall run [options] -- COMMAND [ARG...]\n"
-	"\n"
-	"Starts the command and traces it from its first iteration; ends with it, and with its exit\n"
-	"status. Signals are passed on.\n"
-	"\n" TRACING_USAGE LIVE_USAGE;
+static const char run_usage[] = "usage: loopstall run [options] -- COMMAND [ARG...]\n"
+				"\n"
+				"Starts the command and traces it from its first iteration; ends "
+				"with it, and with its exit\n"
+				"status. Signals are passed on.\n"
+				"\n" TRACING_USAGE LIVE_USAGE;
 
 struct live_options {
 	struct tracing tracing;
@@ -71,11 +71,16 @@ static int parse_option(struct live_options *o, int opt, const char *usage)
 static int parse(int argc, char **argv, struct live_options *o, const char *name, const char *usage)
 {
 	static const struct option longs[] = {
-		{ "json", no_argument, NULL, 'J' },	     { "pid", required_argument, NULL, 'p' },
-		{ "tid", required_argument, NULL, 't' },     { "output", required_argument, NULL, 'o' },
-		{ "duration", required_argument, NULL, 'd' }, { "folded", no_argument, NULL, 'f' },
-		{ "verbose", no_argument, NULL, 'v' },	     { "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },	     { 0 },
+		{"json", no_argument, NULL, 'J'},
+		{"pid", required_argument, NULL, 'p'},
+		{"tid", required_argument, NULL, 't'},
+		{"output", required_argument, NULL, 'o'},
+		{"duration", required_argument, NULL, 'd'},
+		{"folded", no_argument, NULL, 'f'},
+		{"verbose", no_argument, NULL, 'v'},
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},
+		{0},
 	};
 	int opt, status;
 
@@ -110,10 +115,11 @@ static FILE *open_output(const char *path)
 	return out;
 }
 
-static int new_reporter(const struct live_options *o, FILE *out, struct reporter *reporter, void **self)
+static int new_reporter(const struct live_options *o, FILE *out, struct reporter *reporter,
+			void **self)
 {
-	const struct folded_options folded = { o->user_only, o->kernel_only };
-	const struct text_options text = { .user_only = o->user_only, .kernel_only = o->kernel_only };
+	const struct folded_options folded = {o->user_only, o->kernel_only};
+	const struct text_options text = {.user_only = o->user_only, .kernel_only = o->kernel_only};
 
 	if (o->json)
 		return report_json__new(out, reporter, self);
@@ -141,8 +147,8 @@ static int close_output(FILE *out, const char *path, int err)
 
 static int live(int argc, char **argv, const char *name, const char *usage)
 {
-	struct live_options o = { 0 };
-	struct reporter reporter = { 0 };
+	struct live_options o = {0};
+	struct reporter reporter = {0};
 	void *self = NULL;
 	int status, err;
 	FILE *out;

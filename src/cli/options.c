@@ -16,7 +16,7 @@ bool parse_length(const char *text, uint64_t *ns)
 	static const struct {
 		const char *name;
 		double ns;
-	} units[] = { { "", 1e3 }, { "us", 1e3 }, { "ms", 1e6 }, { "s", 1e9 }, { "ns", 1 } };
+	} units[] = {{"", 1e3}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"ns", 1}};
 	char *end;
 	double value = strtod(text, &end);
 
@@ -61,7 +61,8 @@ bool parse_pids(const char *text, struct pid_list *list)
 
 	for (;; at = end + 1) {
 		if (!parse_id(at, &end, &pid) || (*end != ',' && *end != '\0')) {
-			log_err("'%s' is not a list of process ids: write -p 1234 or -p 1234,5678", text);
+			log_err("'%s' is not a list of process ids: write -p 1234 or -p 1234,5678",
+				text);
 			return false;
 		}
 		if (!has_pid(list, pid)) {
@@ -102,7 +103,7 @@ bool parse_seconds(const char *text, double *seconds)
 void say_bad_option(int opt, char **argv, const char *name)
 {
 	const char *word = argv[optind - 1]; /* a long option; a short one may stand among others */
-	char letter[3] = { '-', optopt, '\0' };
+	char letter[3] = {'-', optopt, '\0'};
 
 	if (optopt && !(word[0] == '-' && word[1] == '-'))
 		word = letter;
@@ -125,7 +126,8 @@ static int check_pid(pid_t pid)
 		return -EINVAL;
 	}
 	if (proc__is_kernel_thread(pid)) {
-		log_err("process %d is a kernel thread: it has no event loop; name a user process", pid);
+		log_err("process %d is a kernel thread: it has no event loop; name a user process",
+			pid);
 		return -EINVAL;
 	}
 	if (proc__is_compat(pid)) {

@@ -17,11 +17,12 @@ static const char usage[] =
 	"usage: loopstall record -p PID[,PID...] -o FILE [options]\n"
 	"       loopstall record -o FILE [options] -- COMMAND [ARG...]\n"
 	"\n"
-	"Writes a trace file, which appears when it is complete. Read it with loopstall report FILE,\n"
+	"Writes a trace file, which appears when it is complete. Read it with loopstall report "
+	"FILE,\n"
 	"compare with loopstall diff BEFORE -- AFTER.\n"
-	"\n" TRACING_USAGE
-	"  -o FILE          the trace file (default loopstall.lst)\n"
-	"  --max-size MB    stalls are kept one by one up to this size, then added up (default 16)\n";
+	"\n" TRACING_USAGE "  -o FILE          the trace file (default loopstall.lst)\n"
+	"  --max-size MB    stalls are kept one by one up to this size, then added up (default "
+	"16)\n";
 
 struct record_options {
 	struct tracing tracing;
@@ -45,9 +46,12 @@ static bool parse_size(const char *text, uint64_t *bytes)
 static int parse(int argc, char **argv, struct record_options *o)
 {
 	static const struct option longs[] = {
-		{ "max-size", required_argument, NULL, 'S' }, { "output", required_argument, NULL, 'o' },
-		{ "pid", required_argument, NULL, 'p' },      { "duration", required_argument, NULL, 'd' },
-		{ "help", no_argument, NULL, 'h' },	      { 0 },
+		{"max-size", required_argument, NULL, 'S'},
+		{"output", required_argument, NULL, 'o'},
+		{"pid", required_argument, NULL, 'p'},
+		{"duration", required_argument, NULL, 'd'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
 	};
 	int opt, status;
 
@@ -78,8 +82,8 @@ static uint64_t slice_length(double seconds)
 
 int cmd_record(int argc, char **argv)
 {
-	struct record_options o = { .output = "loopstall.lst" };
-	struct reporter reporter = { 0 };
+	struct record_options o = {.output = "loopstall.lst"};
+	struct reporter reporter = {0};
 	void *self = NULL;
 	int status, err;
 

@@ -15,7 +15,7 @@
 
 void tracing__init(struct tracing *t)
 {
-	*t = (struct tracing){ .session.tracer.threshold_ns = 10000000 };
+	*t = (struct tracing){.session.tracer.threshold_ns = 10000000};
 }
 
 int tracing__option(struct tracing *t, int opt, const char *arg, const char *usage)
@@ -91,8 +91,8 @@ int tracing__finish(struct tracing *t, int argc, char **argv, int at, const char
 	if (!tracing__choose_attach(&t->session.tracer.attach))
 		return EXIT_USAGE;
 	/* Before any file is created: what cannot be traced leaves nothing behind. */
-	return features__require() || check_pids(&t->pids, t->session.tracer.tid) ? EXIT_FAILED :
-										    EXIT_DONE;
+	return features__require() || check_pids(&t->pids, t->session.tracer.tid) ? EXIT_FAILED
+										  : EXIT_DONE;
 }
 
 /* --- running processes -------------------------------------------------------------------------- */
@@ -132,8 +132,8 @@ static void pass_on(int number, siginfo_t *info, void *context)
 
 static void pass_signals(void)
 {
-	const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2 };
-	struct sigaction action = { .sa_sigaction = pass_on, .sa_flags = SA_SIGINFO | SA_RESTART };
+	const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
+	struct sigaction action = {.sa_sigaction = pass_on, .sa_flags = SA_SIGINFO | SA_RESTART};
 
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		sigaction(numbers[i], &action, NULL);
@@ -180,7 +180,7 @@ static int trace_command(const struct tracing *t, const struct reporter *reporte
 {
 	struct session_options options = t->session;
 	struct session *session;
-	int go[2] = { -1, -1 }, pidfd = -1, err;
+	int go[2] = {-1, -1}, pidfd = -1, err;
 	pid_t pid;
 
 	options.wait_for_loop = true;
@@ -213,5 +213,6 @@ static int trace_command(const struct tracing *t, const struct reporter *reporte
 int tracing__run(const struct tracing *t, const struct reporter *reporter, void *self, int *status)
 {
 	*status = EXIT_DONE;
-	return t->command ? trace_command(t, reporter, self, status) : trace_pids(t, reporter, self);
+	return t->command ? trace_command(t, reporter, self, status)
+			  : trace_pids(t, reporter, self);
 }

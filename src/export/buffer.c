@@ -89,5 +89,5 @@ void buffer__seconds(struct buffer *b, uint64_t ns)
 void buffer__free(struct buffer *b)
 {
 	free(b->text);
-	*b = (struct buffer){ 0 };
+	*b = (struct buffer){0};
 }

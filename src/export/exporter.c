@@ -40,7 +40,7 @@ static void observe_loop(void *arg, const struct ls_loop *loop, const struct ls_
 
 static void observe(struct exporter *e, uint64_t now)
 {
-	struct observation o = { e->metrics, now };
+	struct observation o = {e->metrics, now};
 
 	session__each_loop(e->session, observe_loop, &o);
 	e->observed_ns = now;
@@ -128,9 +128,9 @@ static void stop(struct exporter *e)
 static int wait_for_work(struct exporter *e, int stop_fd, bool *stopped)
 {
 	struct pollfd fds[] = {
-		{ .fd = session__event_fd(e->session), .events = POLLIN },
-		{ .fd = http__fd(e->http), .events = POLLIN },
-		{ .fd = stop_fd, .events = POLLIN },
+		{.fd = session__event_fd(e->session), .events = POLLIN},
+		{.fd = http__fd(e->http), .events = POLLIN},
+		{.fd = stop_fd, .events = POLLIN},
 	};
 	int timeout = session__turn_ms(e->session), http = http__timeout_ms(e->http);
 
@@ -162,7 +162,7 @@ static int work(struct exporter *e)
 
 int exporter__run(const struct exporter_options *options, int stop_fd)
 {
-	struct exporter e = { .options = options };
+	struct exporter e = {.options = options};
 	bool stopped = false;
 	int err = start(&e);
 

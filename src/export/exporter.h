@@ -18,7 +18,7 @@ struct exporter_options {
 	size_t nr_pids;
 	const char *listen;
 	const char *web_config; /* path; NULL */
-	const char *user;	/* to become after attaching, when root */
+	const char *user;       /* to become after attaching, when root */
 };
 
 /* Serves until a signal of `stop_fd`. 0 or -errno; why was printed. */

@@ -15,9 +15,9 @@
 struct writer {
 	const struct metrics *m;
 	struct buffer *out;
-	bool open; /* OpenMetrics */
+	bool open;            /* OpenMetrics */
 	struct buffer labels; /* of all loops, one after the other */
-	size_t *ends;	      /* of each loop's labels */
+	size_t *ends;         /* of each loop's labels */
 	struct buffer bounds[ITERATION_BUCKETS_MAX];
 	size_t nr_bounds;
 };
@@ -26,9 +26,9 @@ struct writer {
 
 const char *exposition__content_type(enum exposition_format format)
 {
-	return format == FORMAT_OPENMETRICS ?
-		       "application/openmetrics-text; version=1.0.0; charset=utf-8" :
-		       "text/plain; version=0.0.4; charset=utf-8";
+	return format == FORMAT_OPENMETRICS
+		       ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+		       : "text/plain; version=0.0.4; charset=utf-8";
 }
 
 /* The weight of the media range at `at`, which ends at a comma. */
@@ -58,7 +58,7 @@ enum type { COUNTER, GAUGE, HISTOGRAM, INFO };
 static void write_head(struct writer *w, const char *name, enum type type, const char *unit,
 		       const char *help)
 {
-	static const char *const types[] = { "counter", "gauge", "histogram", "info" };
+	static const char *const types[] = {"counter", "gauge", "histogram", "info"};
 	const char *suffix = "";
 
 	if (!w->open && type == COUNTER)
@@ -256,11 +256,12 @@ static void write_sites(struct writer *w)
 	const struct site_counters *sites = &w->m->sites;
 
 	write_head(w, "loopstall_site_seconds", COUNTER, "seconds",
-		   "Time in stalls by the place in the program that led to it; the worst, and the rest.");
+		   "Time in stalls by the place in the program that led to it; the worst, and the "
+		   "rest.");
 	for (size_t i = 0; i < sites->nr; i++)
 		if (sites->items[i].shown)
-			write_site(w, sites->items[i].comm, sites->items[i].cause, sites->items[i].site,
-				   sites->items[i].ns);
+			write_site(w, sites->items[i].comm, sites->items[i].cause,
+				   sites->items[i].site, sites->items[i].ns);
 	for (int cause = 0; cause < LS_NR_CAUSES; cause++)
 		if (sites->other_ns[cause])
 			write_site(w, "other", cause, "other", sites->other_ns[cause]);
@@ -275,16 +276,17 @@ static void write_losses(struct writer *w)
 		const char *event;
 		uint64_t count;
 	} rows[] = {
-		{ "stalls", lost->stalls },   { "captures", lost->captures }, { "loops", lost->loops },
-		{ "samples", lost->samples }, { "processes", lost->events },
+		{"stalls", lost->stalls},   {"captures", lost->captures}, {"loops", lost->loops},
+		{"samples", lost->samples}, {"processes", lost->events},
 	};
 
 	write_head(w, "loopstall_lost_events", COUNTER, NULL,
-		   "What the tracer could not record: stalls without a record or stack, loops without a "
+		   "What the tracer could not record: stalls without a record or stack, loops "
+		   "without a "
 		   "slot.");
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		buffer__printf(w->out, "loopstall_lost_events_total{event=\"%s\"} %llu\n", rows[i].event,
-			       (unsigned long long)rows[i].count);
+		buffer__printf(w->out, "loopstall_lost_events_total{event=\"%s\"} %llu\n",
+			       rows[i].event, (unsigned long long)rows[i].count);
 }
 
 static void write_one(struct writer *w, const char *name, enum type type, const char *unit,
@@ -308,15 +310,16 @@ static void write_tracer(struct writer *w)
 		  m->overhead.bpf_ns);
 	write_one(w, "loopstall_loops", GAUGE, NULL, "Event loops that are traced.",
 		  (m->nr_series - m->nr_ended) * s);
-	write_one(w, "loopstall_processes", GAUGE, NULL, "Processes that are watched for event loops.",
-		  m->nr_targets * s);
+	write_one(w, "loopstall_processes", GAUGE, NULL,
+		  "Processes that are watched for event loops.", m->nr_targets * s);
 	write_one(w, "loopstall_threshold_seconds", GAUGE, "seconds",
 		  "The length from which an iteration counts as a stall.", m->options.threshold_ns);
-	write_one(w, "loopstall_scrapes", COUNTER, NULL, "Requests for these metrics.", m->scrapes * s);
+	write_one(w, "loopstall_scrapes", COUNTER, NULL, "Requests for these metrics.",
+		  m->scrapes * s);
 	write_one(w, "process_cpu_seconds", COUNTER, "seconds", "CPU time of the tracer itself.",
 		  m->overhead.tracer_cpu_ns);
-	write_one(w, "process_resident_memory_bytes", GAUGE, "bytes", "Memory of the tracer itself.",
-		  m->overhead.tracer_rss_bytes * s);
+	write_one(w, "process_resident_memory_bytes", GAUGE, "bytes",
+		  "Memory of the tracer itself.", m->overhead.tracer_rss_bytes * s);
 	write_one(w, "process_start_time_seconds", GAUGE, "seconds",
 		  "When the tracer began, since the epoch.", m->started_ns);
 	write_head(w, "loopstall_build", INFO, NULL, "The program's version.");

@@ -17,12 +17,12 @@
 enum {
 	MAX_CONNECTIONS = 768,
 	CONNECTION_BYTES = 16 << 10, /* request line and headers */
-	IDLE_SECONDS = 5,	     /* of silence */
-	MAX_TEXTS = 3,		     /* on their way to slow readers at one time */
+	IDLE_SECONDS = 5,            /* of silence */
+	MAX_TEXTS = 3,               /* on their way to slow readers at one time */
 };
 
 static const uint64_t request_ns = 30000000000; /* for a whole request and its answer */
-static const uint64_t fresh_ns = 200000000;	/* a text serves all who ask this soon after */
+static const uint64_t fresh_ns = 200000000;     /* a text serves all who ask this soon after */
 static const uint64_t guard_ns = 1000000000;
 
 /* One text of metrics, shared by the answers that it is sent in. */
@@ -57,8 +57,8 @@ struct http {
 
 static struct MHD_Response *new_page(const char *type, const char *text)
 {
-	struct MHD_Response *r = MHD_create_response_from_buffer(strlen(text), (void *)text,
-								 MHD_RESPMEM_MUST_COPY);
+	struct MHD_Response *r =
+		MHD_create_response_from_buffer(strlen(text), (void *)text, MHD_RESPMEM_MUST_COPY);
 
 	if (r)
 		MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, type);
@@ -100,7 +100,7 @@ static void free_text(void *arg)
 
 static struct text *new_text(struct http *h, enum exposition_format format)
 {
-	struct buffer out = { 0 };
+	struct buffer out = {0};
 	struct text *text = calloc(1, sizeof(*text));
 
 	h->render(h->arg, format, &out);
@@ -147,7 +147,8 @@ static struct text *current_text(struct http *h, enum exposition_format format)
 
 static enum MHD_Result answer_metrics(struct http *h, struct MHD_Connection *c)
 {
-	const char *accept = MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
+	const char *accept =
+		MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
 	struct text *text = current_text(h, exposition__negotiate(accept));
 
 	if (!text)
@@ -205,7 +206,8 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **socket_sta
 		*socket_state = client;
 		if (!client)
 			return;
-		client->fd = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+		client->fd =
+			MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 		client->since_ns = clock__mono_ns();
 		client->at = &h->clients;
 		client->next = h->clients;
@@ -265,9 +267,9 @@ static struct MHD_Daemon *start_daemon(struct http *h, int fd)
 	const struct web_config *web = h->web && h->web->key ? h->web : NULL;
 	unsigned int flags = MHD_USE_EPOLL | MHD_USE_ERROR_LOG | (web ? MHD_USE_TLS : 0);
 	struct MHD_OptionItem tls[] = {
-		{ MHD_OPTION_HTTPS_MEM_KEY, 0, web ? web->key : NULL },
-		{ MHD_OPTION_HTTPS_MEM_CERT, 0, web ? web->certificate : NULL },
-		{ MHD_OPTION_END, 0, NULL },
+		{MHD_OPTION_HTTPS_MEM_KEY, 0, web ? web->key : NULL},
+		{MHD_OPTION_HTTPS_MEM_CERT, 0, web ? web->certificate : NULL},
+		{MHD_OPTION_END, 0, NULL},
 	};
 
 	if (!web)
@@ -318,8 +320,8 @@ struct http *http__new(const char *listen, const struct web_config *web, http_re
 
 void http__free(struct http *h)
 {
-	struct MHD_Response **pages[] = { &h->index,	   &h->healthy, &h->not_found,
-					  &h->not_allowed, &h->busy,	&h->unauthorized };
+	struct MHD_Response **pages[] = {&h->index,       &h->healthy, &h->not_found,
+					 &h->not_allowed, &h->busy,    &h->unauthorized};
 
 	if (!h)
 		return;

@@ -40,7 +40,7 @@ static void write_escaped(struct buffer *out, const char *value)
 		if (value[plain] == '\n')
 			buffer__add(out, "\\n", 2);
 		else if (value[plain])
-			buffer__add(out, (const char[]){ '\\', value[plain] }, 2);
+			buffer__add(out, (const char[]){'\\', value[plain]}, 2);
 	}
 }
 
@@ -86,7 +86,8 @@ void label__site(const struct ls_frame *site, enum ls_cause cause, char *out, si
 	if (site->file && site->line && cause != LS_CPU)
 		snprintf(text, sizeof(text), "%s (%s:%u)", function, site->file, site->line);
 	else if (site->file || (site->function && site->module))
-		snprintf(text, sizeof(text), "%s (%s)", function, site->file ? site->file : site->module);
+		snprintf(text, sizeof(text), "%s (%s)", function,
+			 site->file ? site->file : site->module);
 	else
 		snprintf(text, sizeof(text), "%s", function);
 	label__clean(text, out, bytes);
@@ -125,12 +126,14 @@ static const char *path_of(const char *line, bool *unified)
 	if (!path)
 		return NULL;
 	*unified = path == controllers + 1;
-	if (*unified || !strncmp(controllers + 1, "cpu,", 4) || !strncmp(controllers + 1, "cpu:", 4))
+	if (*unified || !strncmp(controllers + 1, "cpu,", 4) ||
+	    !strncmp(controllers + 1, "cpu:", 4))
 		return path + 1;
 	return NULL;
 }
 
-void label__cgroup(pid_t pid, char cgroup[LABEL_CGROUP_BYTES], char container[LABEL_CONTAINER_BYTES])
+void label__cgroup(pid_t pid, char cgroup[LABEL_CGROUP_BYTES],
+		   char container[LABEL_CONTAINER_BYTES])
 {
 	char path[64], line[4096];
 	FILE *file;

@@ -32,7 +32,7 @@ static bool is_stale(const struct sockaddr_un *address)
 
 static int listen_unix(const char *path)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd, err;
 
 	if (!*path || strlen(path) >= sizeof(address.sun_path))
@@ -79,7 +79,8 @@ static bool split(const char *where, char *host, size_t bytes, const char **port
 
 static int listen_at(const struct addrinfo *a)
 {
-	int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on = 1, off = 0;
+	int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on = 1,
+	    off = 0;
 	int err;
 
 	if (fd < 0)
@@ -96,7 +97,7 @@ static int listen_at(const struct addrinfo *a)
 
 static int listen_tcp(const char *host, const char *port)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE }, *found;
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found;
 	int fd = -EADDRNOTAVAIL;
 
 	if (getaddrinfo(*host ? host : NULL, port, &hints, &found))
@@ -139,7 +140,8 @@ int listen__open(const char *where, char *name, size_t bytes)
 		if (fd >= 0)
 			name_tcp(fd, name, bytes);
 	} else {
-		log_err("'%s' is not an address to listen on: write 127.0.0.1:9964, :9964, [::1]:9964 or "
+		log_err("'%s' is not an address to listen on: write 127.0.0.1:9964, :9964, "
+			"[::1]:9964 or "
 			"unix:/run/loopstall.sock",
 			where);
 		return -EINVAL;

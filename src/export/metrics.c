@@ -13,7 +13,7 @@ static const uint64_t mark_ns = 10000000000, rerank_ns = 15000000000;
 
 #define MS 1000000ULL
 const uint64_t stall_bounds_ns[STALL_BUCKETS] = {
-	1 * MS,	  2500000,   5 * MS,	10 * MS,   25 * MS,   50 * MS,	  100 * MS,  250 * MS,
+	1 * MS,   2500000,   5 * MS,    10 * MS,   25 * MS,    50 * MS,    100 * MS,   250 * MS,
 	500 * MS, 1000 * MS, 2500 * MS, 5000 * MS, 10000 * MS, 60000 * MS, UINT64_MAX,
 };
 
@@ -181,7 +181,7 @@ static void read_totals(struct loop_series *s, const struct ls_loop_state *state
 /* How the time divides since the older mark, iterations and waits under way included. */
 static void measure_busy(struct loop_series *s, const struct ls_loop_state *state, uint64_t now_ns)
 {
-	struct busy_mark now = { now_ns, state->busy_ns, state->wait_ns };
+	struct busy_mark now = {now_ns, state->busy_ns, state->wait_ns};
 	uint64_t busy, wait;
 
 	if (state->start_ns && state->start_ns < now_ns)
@@ -203,8 +203,8 @@ static void read_state(struct metrics *m, struct loop_series *s, const struct ls
 	read_totals(s, state);
 }
 
-void metrics__observe(struct metrics *m, const struct ls_loop *loop, const struct ls_loop_state *state,
-		      uint64_t now_ns)
+void metrics__observe(struct metrics *m, const struct ls_loop *loop,
+		      const struct ls_loop_state *state, uint64_t now_ns)
 {
 	struct loop_series *s = find_loop(m, loop->pid, loop->tid, loop->comm);
 	struct ls_loop_state still;

@@ -18,20 +18,20 @@
 #include "model/stall.h"
 
 enum {
-	ITERATION_POWERS = 18,	/* 2^16 ns (66 us) to 2^34 ns (17 s) */
+	ITERATION_POWERS = 18, /* 2^16 ns (66 us) to 2^34 ns (17 s) */
 	ITERATION_BUCKETS_MAX = ITERATION_POWERS * LS_HIST_SUB + 2, /* the last: +Inf */
-	STALL_BUCKETS = 15,	/* the last: +Inf */
-	STALL_CAUSES = LS_NR_CAUSES + 1, /* the last: unaccounted */
-	EXEMPLAR_SITE_BYTES = 100,	 /* a set of exemplar labels has at most 128 characters */
+	STALL_BUCKETS = 15,                                         /* the last: +Inf */
+	STALL_CAUSES = LS_NR_CAUSES + 1,                            /* the last: unaccounted */
+	EXEMPLAR_SITE_BYTES = 100, /* a set of exemplar labels has at most 128 characters */
 };
 
 struct metrics_options {
 	uint64_t threshold_ns;
-	uint64_t expire_ns;    /* series of a loop that has ended go after this */
+	uint64_t expire_ns; /* series of a loop that has ended go after this */
 	size_t max_sites;
-	size_t max_ended;      /* loops that have ended: the oldest go first */
-	unsigned int buckets;  /* of iteration_seconds, a power of two: 1, 2, 4 or 8 */
-	bool cgroup;	       /* cgroup and container as labels */
+	size_t max_ended;     /* loops that have ended: the oldest go first */
+	unsigned int buckets; /* of iteration_seconds, a power of two: 1, 2, 4 or 8 */
+	bool cgroup;          /* cgroup and container as labels */
 };
 
 struct exemplar {
@@ -68,7 +68,7 @@ struct loop_series {
 	double busy_ratio;
 	uint64_t ongoing_ns;
 	struct stall_series *stalls[STALL_CAUSES]; /* NULL: none yet */
-	struct loop_series *next;		   /* of the same hash */
+	struct loop_series *next;                  /* of the same hash */
 };
 
 struct metrics {

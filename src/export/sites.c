@@ -13,7 +13,8 @@ static const double clearly_worse = 2; /* so that equals do not take turns */
 
 int site_counters__init(struct site_counters *s, size_t max_shown)
 {
-	*s = (struct site_counters){ .max_shown = max_shown, .max = max_shown * (1 + WATCHED_PER_SHOWN) };
+	*s = (struct site_counters){.max_shown = max_shown,
+				    .max = max_shown * (1 + WATCHED_PER_SHOWN)};
 	s->items = calloc(s->max ? s->max : 1, sizeof(*s->items));
 	return s->items ? 0 : -ENOMEM;
 }
@@ -21,7 +22,7 @@ int site_counters__init(struct site_counters *s, size_t max_shown)
 void site_counters__free(struct site_counters *s)
 {
 	free(s->items);
-	*s = (struct site_counters){ 0 };
+	*s = (struct site_counters){0};
 }
 
 /* The least recent one among those shown, or among those not; NULL when there is none. */
@@ -45,8 +46,8 @@ static struct site_counter *worst_hidden(struct site_counters *s)
 	return found;
 }
 
-static struct site_counter *find_or_add(struct site_counters *s, const char *comm, enum ls_cause cause,
-					const char *site)
+static struct site_counter *find_or_add(struct site_counters *s, const char *comm,
+					enum ls_cause cause, const char *site)
 {
 	struct site_counter *c;
 
@@ -58,14 +59,15 @@ static struct site_counter *find_or_add(struct site_counters *s, const char *com
 	c = s->nr < s->max ? &s->items[s->nr++] : least(s, false);
 	if (!c)
 		return NULL;
-	*c = (struct site_counter){ .cause = cause, .shown = s->nr_shown < s->max_shown };
+	*c = (struct site_counter){.cause = cause, .shown = s->nr_shown < s->max_shown};
 	snprintf(c->comm, sizeof(c->comm), "%s", comm);
 	snprintf(c->site, sizeof(c->site), "%s", site);
 	s->nr_shown += c->shown;
 	return c;
 }
 
-void site_counters__count(struct site_counters *s, const char *comm, enum ls_cause cause, const char *site, uint64_t ns)
+void site_counters__count(struct site_counters *s, const char *comm, enum ls_cause cause,
+			  const char *site, uint64_t ns)
 {
 	struct site_counter *c = find_or_add(s, comm, cause, site);
 

@@ -36,8 +36,8 @@ int site_counters__init(struct site_counters *s, size_t max_shown);
 void site_counters__free(struct site_counters *s);
 
 /* `comm` and `site` are clean. */
-void site_counters__count(struct site_counters *s, const char *comm, enum ls_cause cause, const char *site,
-		  uint64_t ns);
+void site_counters__count(struct site_counters *s, const char *comm, enum ls_cause cause,
+			  const char *site, uint64_t ns);
 
 /* To be called four times a minute: the past fades, and places change hands. */
 void site_counters__rerank(struct site_counters *s);

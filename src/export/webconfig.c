@@ -48,7 +48,7 @@ static char *trim(char *s)
 
 	s += strspn(s, " \t");
 	if (*s == '"' || *s == '\'') {
-		s[strcspn(s + 1, (char[]){ *s, '\0' }) + 1] = '\0';
+		s[strcspn(s + 1, (char[]){*s, '\0'}) + 1] = '\0';
 		return s + 1;
 	}
 	for (char *at = s; (at = strchr(at, '#')); at++)
@@ -65,7 +65,9 @@ enum section { NONE, TLS, USERS };
 
 static bool set_tls(struct web_config *w, const char *path, const char *key, const char *value)
 {
-	char **to = !strcmp(key, "cert_file") ? &w->certificate : !strcmp(key, "key_file") ? &w->key : NULL;
+	char **to = !strcmp(key, "cert_file")  ? &w->certificate
+		    : !strcmp(key, "key_file") ? &w->key
+					       : NULL;
 
 	if (!to) {
 		log_err("%s: tls_server_config.%s is not supported", path, key);
@@ -91,12 +93,12 @@ static bool add_user(struct web_config *w, const char *path, const char *name, c
 
 static bool take_section(enum section *section, const char *path, const char *key)
 {
-	*section = !strcmp(key, "tls_server_config") ? TLS :
-		   !strcmp(key, "basic_auth_users")  ? USERS :
-						       NONE;
+	*section = !strcmp(key, "tls_server_config")  ? TLS
+		   : !strcmp(key, "basic_auth_users") ? USERS
+						      : NONE;
 	if (*section == NONE)
-		log_err("%s: %s is not supported: only tls_server_config and basic_auth_users are", path,
-			key);
+		log_err("%s: %s is not supported: only tls_server_config and basic_auth_users are",
+			path, key);
 	return *section != NONE;
 }
 

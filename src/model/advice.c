@@ -8,64 +8,92 @@ enum runtime { NATIVE, PYTHON, NODE, NR_RUNTIMES };
 
 /* NULL in a column: as for native code. */
 static const char *const sentences[LS_NR_CAUSES][NR_RUNTIMES] = {
-	[LS_CPU] = {
-		"split the work over iterations, or hand it to a worker thread or process",
-		"move CPU work to a process pool (loop.run_in_executor with a ProcessPoolExecutor; simple, "
-		"picklable arguments): threads do not help, they share the GIL",
-		"move CPU work to a worker thread (worker_threads), or split it with setImmediate",
-	},
-	[LS_RUNQUEUE] = {
-		"not your code: other tasks had the CPU; look for noisy neighbours, or give it more CPU",
-	},
-	[LS_THROTTLED] = {
-		"not your code: the cgroup's CPU quota was used up; raise cpu.max, or use fewer threads",
-	},
-	[LS_SLEEP] = {
-		"use a timer of the loop instead of sleeping in it",
-		"use `await asyncio.sleep()`: time.sleep() stops every request",
-		"use a timer instead of sleeping in the loop",
-	},
-	[LS_NETWORK] = {
-		"make the socket non-blocking and wait for it in the loop, or hand the call to a thread pool",
-		"hand the blocking client to a thread (run_in_threadpool, anyio.to_thread.run_sync), or use "
-		"an async client",
-		"use the asynchronous variant of this call",
-	},
-	[LS_DISK] = {
-		"hand file I/O to a thread pool (or io_uring): files are never ready or unready to a loop",
-		"hand file I/O to a thread (run_in_threadpool, anyio.to_thread.run_sync)",
-		"use the asynchronous (callback or promise) variant instead of the *Sync one",
-	},
-	[LS_LOCK] = {
-		"keep the lock shorter where it is held, or take it in a worker thread, not in the loop",
-		"do not wait for a threading lock in the loop: use asyncio.Lock, or take it in a thread",
-		NULL,
-	},
-	[LS_GIL] = {
-		NULL,
-		"another thread holds the GIL: move its CPU work to a process pool; threads do not help",
-		NULL,
-	},
-	[LS_PAGE_FAULT] = {
-		"memory came from disk: look for swapping or a cold file mapping; prefault or lock what the "
-		"loop touches",
-	},
-	[LS_PROCESS] = {
-		"watch the child through the loop (SIGCHLD, pidfd) instead of waiting for it",
-		"use asyncio.create_subprocess_exec instead of waiting for the child in the loop",
-		"use the asynchronous variant instead of the *Sync one",
-	},
-	[LS_PIPE] = {
-		"make the descriptor non-blocking and wait for it in the loop",
-		"hand the blocking read or write to a thread, or use asyncio streams",
-		NULL,
-	},
-	[LS_POLL] = {
-		"register these descriptors with the loop instead of waiting for them inside a callback",
-		"hand the blocking client to a thread (run_in_threadpool, anyio.to_thread.run_sync), or use "
-		"an async client",
-		NULL,
-	},
+	[LS_CPU] =
+		{
+			"split the work over iterations, or hand it to a worker thread or process",
+			"move CPU work to a process pool (loop.run_in_executor with a "
+			"ProcessPoolExecutor; simple, "
+			"picklable arguments): threads do not help, they share the GIL",
+			"move CPU work to a worker thread (worker_threads), or split it with "
+			"setImmediate",
+		},
+	[LS_RUNQUEUE] =
+		{
+			"not your code: other tasks had the CPU; look for noisy neighbours, or "
+			"give it more CPU",
+		},
+	[LS_THROTTLED] =
+		{
+			"not your code: the cgroup's CPU quota was used up; raise cpu.max, or use "
+			"fewer threads",
+		},
+	[LS_SLEEP] =
+		{
+			"use a timer of the loop instead of sleeping in it",
+			"use `await asyncio.sleep()`: time.sleep() stops every request",
+			"use a timer instead of sleeping in the loop",
+		},
+	[LS_NETWORK] =
+		{
+			"make the socket non-blocking and wait for it in the loop, or hand the "
+			"call to a thread pool",
+			"hand the blocking client to a thread (run_in_threadpool, "
+			"anyio.to_thread.run_sync), or use "
+			"an async client",
+			"use the asynchronous variant of this call",
+		},
+	[LS_DISK] =
+		{
+			"hand file I/O to a thread pool (or io_uring): files are never ready or "
+			"unready to a loop",
+			"hand file I/O to a thread (run_in_threadpool, anyio.to_thread.run_sync)",
+			"use the asynchronous (callback or promise) variant instead of the *Sync "
+			"one",
+		},
+	[LS_LOCK] =
+		{
+			"keep the lock shorter where it is held, or take it in a worker thread, "
+			"not in the loop",
+			"do not wait for a threading lock in the loop: use asyncio.Lock, or take "
+			"it in a thread",
+			NULL,
+		},
+	[LS_GIL] =
+		{
+			NULL,
+			"another thread holds the GIL: move its CPU work to a process pool; "
+			"threads do not help",
+			NULL,
+		},
+	[LS_PAGE_FAULT] =
+		{
+			"memory came from disk: look for swapping or a cold file mapping; prefault "
+			"or lock what the "
+			"loop touches",
+		},
+	[LS_PROCESS] =
+		{
+			"watch the child through the loop (SIGCHLD, pidfd) instead of waiting for "
+			"it",
+			"use asyncio.create_subprocess_exec instead of waiting for the child in "
+			"the loop",
+			"use the asynchronous variant instead of the *Sync one",
+		},
+	[LS_PIPE] =
+		{
+			"make the descriptor non-blocking and wait for it in the loop",
+			"hand the blocking read or write to a thread, or use asyncio streams",
+			NULL,
+		},
+	[LS_POLL] =
+		{
+			"register these descriptors with the loop instead of waiting for them "
+			"inside a callback",
+			"hand the blocking client to a thread (run_in_threadpool, "
+			"anyio.to_thread.run_sync), or use "
+			"an async client",
+			NULL,
+		},
 };
 
 static enum runtime runtime_of(const char *kind)
@@ -84,7 +112,8 @@ const char *advice__for(enum ls_cause cause, const char *kind, const char *call,
 	(void)call;
 	/* A wait in a loop of its own (a database's busy handler) is no time.sleep(). */
 	if (cause == LS_SLEEP && runtime_of(kind) == PYTHON && callee && !strstr(callee, "sleep"))
-		return "it waits for something in naps: hand the call to a thread (run_in_threadpool, "
+		return "it waits for something in naps: hand the call to a thread "
+		       "(run_in_threadpool, "
 		       "anyio.to_thread.run_sync)";
 	if ((unsigned int)cause >= LS_NR_CAUSES)
 		return NULL;
@@ -106,7 +135,8 @@ const char *advice__in_middleware(enum ls_cause cause)
 	case LS_SLEEP:
 		return "this middleware blocks every request: use `await asyncio.sleep()`";
 	case LS_CPU:
-		return "this middleware computes in every request: move the work to a process pool, or "
+		return "this middleware computes in every request: move the work to a process "
+		       "pool, or "
 		       "cache its result; threads do not help, they share the GIL";
 	default:
 		return NULL;

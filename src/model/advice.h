@@ -7,7 +7,8 @@
 
 /* `kind`: of the loop. `call`, and `callee`, the function in C that Python code called, may be NULL.
  * Static; NULL where there is none to give. */
-const char *advice__for(enum ls_cause cause, const char *kind, const char *call, const char *callee);
+const char *advice__for(enum ls_cause cause, const char *kind, const char *call,
+			const char *callee);
 
 /* The same for Python code in a middleware of an ASGI application, which every request passes. */
 const char *advice__in_middleware(enum ls_cause cause);

@@ -5,10 +5,10 @@
 #include "model/stall.h"
 
 static const char *const cause_names[LS_NR_CAUSES] = {
-	[LS_CPU] = "cpu",	  [LS_RUNQUEUE] = "runqueue", [LS_THROTTLED] = "throttled",
-	[LS_SLEEP] = "sleep",	  [LS_NETWORK] = "network",   [LS_DISK] = "disk",
-	[LS_LOCK] = "lock",	  [LS_GIL] = "gil",	      [LS_PAGE_FAULT] = "page_fault",
-	[LS_PROCESS] = "process", [LS_PIPE] = "pipe",	      [LS_POLL] = "poll",
+	[LS_CPU] = "cpu",         [LS_RUNQUEUE] = "runqueue", [LS_THROTTLED] = "throttled",
+	[LS_SLEEP] = "sleep",     [LS_NETWORK] = "network",   [LS_DISK] = "disk",
+	[LS_LOCK] = "lock",       [LS_GIL] = "gil",           [LS_PAGE_FAULT] = "page_fault",
+	[LS_PROCESS] = "process", [LS_PIPE] = "pipe",         [LS_POLL] = "poll",
 	[LS_OTHER] = "other",
 };
 

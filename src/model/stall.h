@@ -37,7 +37,7 @@ struct ls_stack {
 	const struct ls_frame *frames; /* leaf first */
 	size_t nr_frames;
 	bool truncated; /* it went on, but could not be followed */
-	uint32_t id;	/* not 0: a later stack of the same run with this id is equal to it */
+	uint32_t id;    /* not 0: a later stack of the same run with this id is equal to it */
 };
 
 struct ls_blocking_call {

@@ -176,7 +176,8 @@ int report_folded__new(FILE *out, const struct folded_options *options, struct r
 		free(f);
 		return -ENOMEM;
 	}
-	*r = (struct reporter){.stall = on_stall, .rest = on_rest, .summary = on_summary, .free = on_free};
+	*r = (struct reporter){
+		.stall = on_stall, .rest = on_rest, .summary = on_summary, .free = on_free};
 	*self = f;
 	return settle__wrap(r, self);
 }

@@ -12,7 +12,7 @@
 enum { DEFAULT_WIDTH = 100, LEAST_WIDTH = 40 };
 
 static const char *const codes[] = {
-	[PAINT_BOLD] = "\033[1m",    [PAINT_DIM] = "\033[2m",	 [PAINT_RED] = "\033[1;31m",
+	[PAINT_BOLD] = "\033[1m",    [PAINT_DIM] = "\033[2m",    [PAINT_RED] = "\033[1;31m",
 	[PAINT_YELLOW] = "\033[33m", [PAINT_GREEN] = "\033[32m", [PAINT_CYAN] = "\033[36m",
 };
 

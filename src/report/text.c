@@ -104,8 +104,8 @@ static void add_ledger(struct text *t, const struct ls_ledger *ledger)
 	char length[32];
 
 	for (int i = 0; i < LS_NR_CAUSES; i++)
-		shares[i] = (struct share){ ls_cause__name(i), ledger->ns[i] };
-	shares[LS_NR_CAUSES] = (struct share){ "unaccounted", ledger->unaccounted_ns };
+		shares[i] = (struct share){ls_cause__name(i), ledger->ns[i]};
+	shares[LS_NR_CAUSES] = (struct share){"unaccounted", ledger->unaccounted_ns};
 	qsort(shares, LS_NR_CAUSES + 1, sizeof(shares[0]), by_share);
 	for (int i = 0; i <= LS_NR_CAUSES && shares[i].ns; i++)
 		line__add(&t->line, i ? PAINT_NONE : PAINT_BOLD, "%s%s %s %.*f%%", i ? ", " : "",
@@ -132,17 +132,18 @@ static void print_headline(struct text *t, const struct ls_stall *stall)
 	add_time(l, stall->time_ns);
 	names__length(stall->wall_ns, length, sizeof(length));
 	if (stall->ongoing)
-		line__add(l, PAINT_RED, "HANGS NOW, %s%s so far", stall->before_attach ? "at least " : "",
-			  length);
+		line__add(l, PAINT_RED, "HANGS NOW, %s%s so far",
+			  stall->before_attach ? "at least " : "", length);
 	else
-		line__add(l, PAINT_RED, "stall %s%s", stall->before_attach ? "of at least " : "", length);
+		line__add(l, PAINT_RED, "stall %s%s", stall->before_attach ? "of at least " : "",
+			  length);
 	line__add(l, PAINT_NONE, "  %s %d", stall->comm ? stall->comm : "?", stall->pid);
 	if (stall->tid != stall->pid)
 		line__add(l, PAINT_NONE, "/%d", stall->tid);
 	line__add(l, PAINT_DIM, " %s", stall->kind ? stall->kind : "?");
 	if (stall->ready > 0)
-		line__add(l, PAINT_YELLOW, "  %" PRId64 " event%s queued up behind it", stall->ready,
-			  stall->ready == 1 ? "" : "s");
+		line__add(l, PAINT_YELLOW, "  %" PRId64 " event%s queued up behind it",
+			  stall->ready, stall->ready == 1 ? "" : "s");
 	line__add(l, PAINT_DIM, "  #%" PRIu64, t->nr_stalls);
 	end(t);
 	line__add(l, PAINT_NONE, "  ");
@@ -186,7 +187,7 @@ static uint64_t seen_before(struct text *t, const struct ls_stack *stack)
 		if (t->seen[i].hash == hash)
 			return t->seen[i].stall;
 	if (t->nr_seen < SEEN_STACKS)
-		t->seen[t->nr_seen++] = (struct seen_stack){ hash, t->nr_stalls };
+		t->seen[t->nr_seen++] = (struct seen_stack){hash, t->nr_stalls};
 	return 0;
 }
 
@@ -197,14 +198,18 @@ static bool is_shown(const struct text *t, const struct ls_frame *frame)
 	return kernel ? !t->options.user_only : !t->options.kernel_only;
 }
 
-static void print_frame(struct text *t, const struct ls_frame *frame, const char *label, bool is_site)
+static void print_frame(struct text *t, const struct ls_frame *frame, const char *label,
+			bool is_site)
 {
 	char place[512];
 	bool kernel = frame->kind == LS_FRAME_KERNEL;
 
 	line__add(&t->line, PAINT_DIM, "    %-7s ", label);
-	line__add(&t->line, is_site ? PAINT_BOLD : kernel ? PAINT_DIM : PAINT_NONE, "%s%s",
-		  names__place(frame, place, sizeof(place)), kernel ? " [kernel]" : "");
+	line__add(&t->line,
+		  is_site  ? PAINT_BOLD
+		  : kernel ? PAINT_DIM
+			   : PAINT_NONE,
+		  "%s%s", names__place(frame, place, sizeof(place)), kernel ? " [kernel]" : "");
 	if (is_site)
 		line__add(&t->line, PAINT_GREEN, "  <- site");
 	end(t);
@@ -225,14 +230,16 @@ static void print_stack(struct text *t, const char *label, const struct ls_stack
 		if (!is_shown(t, &stack->frames[i]))
 			continue;
 		if (shown == STACK_LINES) {
-			line__add(&t->line, PAINT_DIM, "            ... %zu more", stack->nr_frames - i);
+			line__add(&t->line, PAINT_DIM, "            ... %zu more",
+				  stack->nr_frames - i);
 			end(t);
 			return;
 		}
 		print_frame(t, &stack->frames[i], shown++ ? "" : label, &stack->frames[i] == site);
 	}
 	if (stack->truncated && shown) {
-		line__add(&t->line, PAINT_DIM, "            ... (the stack goes on, and could not be followed)");
+		line__add(&t->line, PAINT_DIM,
+			  "            ... (the stack goes on, and could not be followed)");
 		end(t);
 	}
 }
@@ -242,7 +249,8 @@ static void print_holder(struct text *t, const struct ls_holder *holder)
 	if (!holder->tid)
 		return;
 	line__add(&t->line, PAINT_DIM, "    %-7s ", "held by");
-	line__add(&t->line, PAINT_YELLOW, "%s, thread %d", holder->comm ? holder->comm : "?", holder->tid);
+	line__add(&t->line, PAINT_YELLOW, "%s, thread %d", holder->comm ? holder->comm : "?",
+		  holder->tid);
 	end(t);
 	if (holder->stack.nr_frames)
 		print_stack(t, "holder", &holder->stack, NULL);
@@ -304,7 +312,7 @@ static int on_stall(void *self, const struct ls_stall *stall)
 
 static void print_histogram(struct text *t, const uint32_t buckets[LS_HIST_BUCKETS])
 {
-	uint64_t powers[LS_HIST_BUCKETS / LS_HIST_SUB] = { 0 }, most = 0;
+	uint64_t powers[LS_HIST_BUCKETS / LS_HIST_SUB] = {0}, most = 0;
 	int first = -1, last = -1;
 
 	for (int i = 0; i < LS_HIST_BUCKETS; i++)
@@ -322,9 +330,11 @@ static void print_histogram(struct text *t, const uint32_t buckets[LS_HIST_BUCKE
 
 		line__add(&t->line, PAINT_NONE, "  %9s - %-9s",
 			  names__length(histogram__lower_ns(i * LS_HIST_SUB), lower, sizeof(lower)),
-			  names__length(histogram__lower_ns((i + 1) * LS_HIST_SUB), upper, sizeof(upper)));
+			  names__length(histogram__lower_ns((i + 1) * LS_HIST_SUB), upper,
+					sizeof(upper)));
 		line__add(&t->line, PAINT_DIM, "%10" PRIu64 " ", powers[i]);
-		line__add(&t->line, PAINT_CYAN, "%.*s", bar, "########################################");
+		line__add(&t->line, PAINT_CYAN, "%.*s", bar,
+			  "########################################");
 		end(t);
 	}
 }
@@ -336,14 +346,18 @@ static void print_site(struct text *t, size_t rank, const struct ls_site_total *
 
 	line__add(l, PAINT_DIM, "  %3zu  ", rank);
 	line__add(l, PAINT_BOLD, "%s",
-		  site->has_site ? names__place(&site->site, place, sizeof(place)) : "(no place known)");
+		  site->has_site ? names__place(&site->site, place, sizeof(place))
+				 : "(no place known)");
 	if (site->has_callee)
-		line__add(l, PAINT_NONE, " -> %s", names__frame(&site->callee, callee, sizeof(callee)));
-	line__add(l, PAINT_NONE, ": %" PRIu64 " stall%s, ", site->count, site->count == 1 ? "" : "s");
+		line__add(l, PAINT_NONE, " -> %s",
+			  names__frame(&site->callee, callee, sizeof(callee)));
+	line__add(l, PAINT_NONE, ": %" PRIu64 " stall%s, ", site->count,
+		  site->count == 1 ? "" : "s");
 	line__add(l, PAINT_BOLD, "%s", names__length(site->ns, length, sizeof(length)));
 	line__add(l, PAINT_CYAN, ", %s", ls_cause__name(site->cause));
 	if (site->call.object)
-		line__add(l, PAINT_NONE, " %s", names__call(NULL, site->call.object, call, sizeof(call)));
+		line__add(l, PAINT_NONE, " %s",
+			  names__call(NULL, site->call.object, call, sizeof(call)));
 	end(t);
 }
 
@@ -369,8 +383,10 @@ static void print_iterations(struct text *t, const struct ls_loop_summary *s)
 	char p50[32], p90[32], p99[32], max[32];
 
 	line__add(&t->line, PAINT_NONE, "  iteration time  p50 %s  p90 %s  p99 %s  max %s",
-		  names__length(s->p50_ns, p50, sizeof(p50)), names__length(s->p90_ns, p90, sizeof(p90)),
-		  names__length(s->p99_ns, p99, sizeof(p99)), names__length(s->max_ns, max, sizeof(max)));
+		  names__length(s->p50_ns, p50, sizeof(p50)),
+		  names__length(s->p90_ns, p90, sizeof(p90)),
+		  names__length(s->p99_ns, p99, sizeof(p99)),
+		  names__length(s->max_ns, max, sizeof(max)));
 	end(t);
 	print_histogram(t, s->histogram);
 }
@@ -387,8 +403,9 @@ static void print_loop(struct text *t, const struct ls_loop_summary *s, double s
 	line__add(l, PAINT_DIM, "  %s, %s", s->loop.kind ? s->loop.kind : "?",
 		  s->loop.wait ? s->loop.wait : "?");
 	end(t);
-	line__add(l, PAINT_NONE, "  %" PRIu64 " iterations, busy %.1f%%, waiting %.1f%%", s->iterations,
-		  percent(s->busy_ns, seconds * 1e9), percent(s->wait_ns, seconds * 1e9));
+	line__add(l, PAINT_NONE, "  %" PRIu64 " iterations, busy %.1f%%, waiting %.1f%%",
+		  s->iterations, percent(s->busy_ns, seconds * 1e9),
+		  percent(s->wait_ns, seconds * 1e9));
 	line__add(l, s->stalls ? PAINT_RED : PAINT_GREEN, "; %" PRIu64 " stall%s", s->stalls,
 		  s->stalls == 1 ? "" : "s");
 	if (s->stalls)
@@ -412,8 +429,9 @@ static void print_losses(struct text *t, const struct ls_losses *lost)
 		uint64_t n;
 		const char *what;
 	} kinds[] = {
-		{ lost->stalls, "stalls" },   { lost->captures, "stacks" }, { lost->loops, "loops" },
-		{ lost->samples, "samples" }, { lost->events, "process events" },
+		{lost->stalls, "stalls"},         {lost->captures, "stacks"},
+		{lost->loops, "loops"},           {lost->samples, "samples"},
+		{lost->events, "process events"},
 	};
 	bool any = false;
 
@@ -448,8 +466,11 @@ static int on_summary(void *self, const struct ls_summary *summary)
 			  percent(summary->frames_symbolized, summary->frames_total),
 			  summary->frames_total);
 	end(t);
-	line__add(l, PAINT_DIM, "tracing cost %s in BPF (%.2f%% of a CPU, estimated); tracer %s CPU, %" PRIu64 " MB",
-		  names__length(o->bpf_ns, bpf, sizeof(bpf)), percent(o->bpf_ns, summary->seconds * 1e9),
+	line__add(l, PAINT_DIM,
+		  "tracing cost %s in BPF (%.2f%% of a CPU, estimated); tracer %s CPU, %" PRIu64
+		  " MB",
+		  names__length(o->bpf_ns, bpf, sizeof(bpf)),
+		  percent(o->bpf_ns, summary->seconds * 1e9),
 		  names__length(o->tracer_cpu_ns, cpu, sizeof(cpu)), o->tracer_rss_bytes >> 20);
 	end(t);
 	return finish(t);

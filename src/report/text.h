@@ -10,11 +10,12 @@
 
 struct text_options {
 	bool user_only, kernel_only; /* -U, -K: which part of a stack */
-	int width;		     /* columns; 0: the terminal's, or 100 */
+	int width;                   /* columns; 0: the terminal's, or 100 */
 };
 
 /* Writes to `out`, which stays the caller's; in colour when it is a terminal and NO_COLOR is unset.
  * Lines are cut at the width, never wrapped. 0 or -errno; ends with r->free(*self). */
-int report_text__new(FILE *out, const struct text_options *options, struct reporter *r, void **self);
+int report_text__new(FILE *out, const struct text_options *options, struct reporter *r,
+		     void **self);
 
 #endif

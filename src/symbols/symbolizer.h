@@ -23,9 +23,9 @@ struct native_frame {
 	uint64_t pc; /* within the calling instruction (return address - 1), exact for the leaf */
 	uint64_t sp; /* stack pointer while this frame runs: its callee's CFA; leaf: rsp */
 	const struct ls_frame *frames; /* innermost inlined function first, the physical one last */
-	size_t nr_frames;	       /* >= 1: an unknown address still has module and offset */
-	bool is_library; /* in a shared object other than the program, or the vdso */
-	bool is_libc;	 /* in libc, libpthread, ld.so or the vdso: system call wrappers */
+	size_t nr_frames;              /* >= 1: an unknown address still has module and offset */
+	bool is_library;               /* in a shared object other than the program, or the vdso */
+	bool is_libc; /* in libc, libpthread, ld.so or the vdso: system call wrappers */
 };
 
 /* `pool` outlives the symbolizer and owns the strings of the frames. NULL: errno. */
@@ -50,8 +50,8 @@ ssize_t symbolizer__user(struct symbolizer *s, pid_t tgid, const struct ls_regs 
  */
 enum { LS_RED_ZONE = 128 };
 ssize_t symbolizer__user_at(struct symbolizer *s, pid_t tgid, const struct ls_regs *regs,
-			    const uint8_t *stack, uint64_t stack_base, size_t stack_bytes, bool live,
-			    struct native_frame *frames, size_t max, bool *truncated);
+			    const uint8_t *stack, uint64_t stack_base, size_t stack_bytes,
+			    bool live, struct native_frame *frames, size_t max, bool *truncated);
 
 /* The kernel function at `addr` (from /proc/kallsyms). Always a frame; function NULL if unknown. */
 struct ls_frame symbolizer__kernel(struct symbolizer *s, uint64_t addr);

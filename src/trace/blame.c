@@ -150,7 +150,7 @@ static int balance_cause(struct blames *list, enum ls_cause cause, uint64_t want
 				    .cause = cause,
 				    .ns = want_ns - have_ns,
 				    .count = count > have_count ? count - have_count : 0,
-				    .call = { .fd = -1 },
+				    .call = {.fd = -1},
 			    });
 }
 

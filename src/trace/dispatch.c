@@ -6,20 +6,22 @@
 /* Functions of known loops: those which dispatch callbacks, or stand between that and the callback. */
 static const struct known_loop {
 	const char *kind;
-	const char *runner;	       /* the function which a loop's thread never leaves */
+	const char *runner;                /* the function which a loop's thread never leaves */
 	const char *const dispatchers[10]; /* a trailing '*' matches the rest */
 } known_loops[] = {
-	{ "redis", "aeMain", { "aeProcessEvents", "aeApiPoll", "connSocketEventHandler", "callHandler" } },
-	{ "nginx",
-	  "ngx_process_events_and_timers",
-	  { "ngx_worker_process_cycle", "ngx_single_process_cycle", "ngx_epoll_process_events",
-	    "ngx_event_process_posted", "ngx_event_expire_timers", "ngx_poll_process_events",
-	    "ngx_select_process_events" } },
-	{ "libuv", "uv_run", { "uv__*" } },
-	{ "libevent", "event_base_loop", { "event_*", "epoll_dispatch" } },
-	{ "libev", "ev_run", { "ev_invoke_pending", "epoll_poll" } },
-	{ "glib", "g_main_loop_run", { "g_main_context_*", "g_main_dispatch" } },
-	{ "tokio", NULL, { "tokio::runtime::*", "mio::*" } },
+	{"redis",
+	 "aeMain",
+	 {"aeProcessEvents", "aeApiPoll", "connSocketEventHandler", "callHandler"}},
+	{"nginx",
+	 "ngx_process_events_and_timers",
+	 {"ngx_worker_process_cycle", "ngx_single_process_cycle", "ngx_epoll_process_events",
+	  "ngx_event_process_posted", "ngx_event_expire_timers", "ngx_poll_process_events",
+	  "ngx_select_process_events"}},
+	{"libuv", "uv_run", {"uv__*"}},
+	{"libevent", "event_base_loop", {"event_*", "epoll_dispatch"}},
+	{"libev", "ev_run", {"ev_invoke_pending", "epoll_poll"}},
+	{"glib", "g_main_loop_run", {"g_main_context_*", "g_main_dispatch"}},
+	{"tokio", NULL, {"tokio::runtime::*", "mio::*"}},
 };
 enum { NR_LOOPS = sizeof(known_loops) / sizeof(known_loops[0]) };
 
@@ -76,11 +78,16 @@ static const char *kind_of_module(const char *module)
 	static const struct {
 		const char *prefix, *kind;
 	} modules[] = {
-		{ "libevent", "libevent" },	   { "libuv.", "libuv" },
-		{ "libnode.", "node" },		   { "node", "node" },
-		{ "redis-server", "redis" },	   { "valkey-server", "redis" },
-		{ "redis-check-rdb", "redis" },	   { "nginx", "nginx" },
-		{ "libnetty_transport", "netty" }, { "loop.cpython-", "uvloop" },
+		{"libevent", "libevent"},
+		{"libuv.", "libuv"},
+		{"libnode.", "node"},
+		{"node", "node"},
+		{"redis-server", "redis"},
+		{"valkey-server", "redis"},
+		{"redis-check-rdb", "redis"},
+		{"nginx", "nginx"},
+		{"libnetty_transport", "netty"},
+		{"loop.cpython-", "uvloop"},
 	};
 
 	for (size_t i = 0; module && i < sizeof(modules) / sizeof(modules[0]); i++)
@@ -119,11 +126,13 @@ bool dispatch__runs_loop(const struct native_frame *frames, size_t nr)
 }
 
 /* Number of frames, from the outer end, which are the same activations, called from the same places. */
-static size_t shared_frames(const struct home_stack *home, const struct native_frame *frames, size_t nr)
+static size_t shared_frames(const struct home_stack *home, const struct native_frame *frames,
+			    size_t nr)
 {
 	size_t n = 0;
 
-	while (n < home->nr && n < nr && home->frames[home->nr - 1 - n].pc == frames[nr - 1 - n].pc &&
+	while (n < home->nr && n < nr &&
+	       home->frames[home->nr - 1 - n].pc == frames[nr - 1 - n].pc &&
 	       home->frames[home->nr - 1 - n].sp == frames[nr - 1 - n].sp)
 		n++;
 	return n;

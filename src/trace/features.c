@@ -52,8 +52,8 @@ bool features__has_function(const char *name)
 bool features__has_fentry(void)
 {
 	const struct bpf_insn program[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
-		{ .code = BPF_JMP | BPF_EXIT },
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+		{.code = BPF_JMP | BPF_EXIT},
 	};
 	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_FEXIT);
 	int fd;
@@ -80,7 +80,8 @@ bool features__tells_throttling(void)
 	const struct btf_type *type = id > 0 ? btf__type_by_id(btf, id) : NULL;
 
 	for (int i = 0; type && i < btf_vlen(type); i++)
-		if (!strcmp(btf__name_by_offset(btf, btf_members(type)[i].name_off), "throttle_count"))
+		if (!strcmp(btf__name_by_offset(btf, btf_members(type)[i].name_off),
+			    "throttle_count"))
 			return true;
 	return false;
 }
@@ -104,14 +105,15 @@ void features__missing_caps(char *buf, size_t size)
 	static const struct {
 		int bit; /* linux/capability.h */
 		const char *name;
-	} needed[] = { { 39, "CAP_BPF" }, { 38, "CAP_PERFMON" }, { 19, "CAP_SYS_PTRACE" } };
+	} needed[] = {{39, "CAP_BPF"}, {38, "CAP_PERFMON"}, {19, "CAP_SYS_PTRACE"}};
 	uint64_t caps = effective_caps();
 	size_t used = 0;
 
 	buf[0] = '\0';
 	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
 		if (!(caps >> needed[i].bit & 1) && used < size)
-			used += snprintf(buf + used, size - used, "%s%s", used ? ", " : "", needed[i].name);
+			used += snprintf(buf + used, size - used, "%s%s", used ? ", " : "",
+					 needed[i].name);
 }
 
 int features__require(void)
@@ -124,13 +126,15 @@ int features__require(void)
 		return -EPERM;
 	}
 	if (!features__has_btf()) {
-		log_err("this kernel has no BTF (%s): it needs one built with CONFIG_DEBUG_INFO_BTF=y, "
+		log_err("this kernel has no BTF (%s): it needs one built with "
+			"CONFIG_DEBUG_INFO_BTF=y, "
 			"as distributions' are since Linux 5.10",
 			btf_path);
 		return -ENOTSUP;
 	}
 	if (!features__has_task_regs()) {
-		log_err("this kernel is too old: it lacks bpf_task_pt_regs, which came with Linux 5.15");
+		log_err("this kernel is too old: it lacks bpf_task_pt_regs, which came with Linux "
+			"5.15");
 		return -ENOTSUP;
 	}
 	return 0;

@@ -40,6 +40,15 @@ static void free_loop(struct traced_loop *loop)
 	free(loop);
 }
 
+void loop__enter(struct traced_loop *loop, uint64_t iteration)
+{
+	if (loop->iteration == iteration)
+		return;
+	loop->raw.used = 0;
+	blames__clear(&loop->blames);
+	loop->iteration = iteration;
+}
+
 void loops__remove(struct loops *loops, struct traced_loop *loop)
 {
 	for (size_t i = 0; i < loops->nr; i++)
@@ -53,13 +62,13 @@ void loops__free(struct loops *loops)
 	for (size_t i = 0; i < loops->nr; i++)
 		free_loop(loops->items[i]);
 	free(loops->items);
-	*loops = (struct loops){ 0 };
+	*loops = (struct loops){0};
 }
 
 void raw__free(struct raw_records *raw)
 {
 	free(raw->bytes);
-	*raw = (struct raw_records){ 0 };
+	*raw = (struct raw_records){0};
 }
 
 int raw__append(struct raw_records *raw, const void *record, size_t bytes)
@@ -110,7 +119,7 @@ static struct ls_site_total *find_or_add(struct site_totals *sites, const struct
 		return NULL;
 	sites->items = grown;
 	t = &grown[sites->nr++];
-	*t = (struct ls_site_total){ .cause = b->cause, .call = b->call, .advice = b->advice };
+	*t = (struct ls_site_total){.cause = b->cause, .call = b->call, .advice = b->advice};
 	t->has_site = b->site != NULL;
 	t->has_callee = b->callee != NULL;
 	if (b->site)

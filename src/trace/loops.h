@@ -28,10 +28,10 @@ struct traced_loop {
 	uint32_t slot;
 	struct ls_loop model; /* strings in the session's pool */
 	struct home_stack home;
-	bool announced;	      /* the reporter has it */
-	bool suspect;	      /* taken for a loop because it hung; not proven yet */
+	bool announced;       /* the reporter has it */
+	bool suspect;         /* taken for a loop because it hung; not proven yet */
 	bool not_python;      /* its process has no CPython */
-	bool ended;	      /* its last state is in `last` */
+	bool ended;           /* its last state is in `last` */
 	uint64_t iteration;   /* that `raw` and `blames` belong to */
 	uint64_t reported_ns; /* start of the stall last reported as ongoing */
 	struct raw_records raw;
@@ -40,7 +40,7 @@ struct traced_loop {
 	uint64_t filtered; /* stalls not reported because of -M */
 	uint64_t filtered_wall_ns;
 	struct ls_ledger filtered_ledger;
-	uint64_t over;	   /* the iteration that `raw` belongs to, once it was seen to be over */
+	uint64_t over; /* the iteration that `raw` belongs to, once it was seen to be over */
 	struct ls_loop_state last;
 	struct ls_loop_state slice_from; /* totals at the last slice */
 };
@@ -54,6 +54,8 @@ struct loops {
 struct traced_loop *loops__find(const struct loops *loops, uint32_t tid);
 /* NULL: out of memory. */
 struct traced_loop *loops__add(struct loops *loops, uint32_t tgid, uint32_t tid);
+/* Forgets what is held of another iteration. */
+void loop__enter(struct traced_loop *loop, uint64_t iteration);
 /* Frees one, and what it holds. */
 void loops__remove(struct loops *loops, struct traced_loop *loop);
 void loops__free(struct loops *loops);

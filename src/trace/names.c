@@ -15,7 +15,8 @@ static const char *const call_names[] = {
 
 const char *call_name(int32_t nr)
 {
-	return nr >= 0 && (size_t)nr < sizeof(call_names) / sizeof(call_names[0]) ? call_names[nr] : NULL;
+	return nr >= 0 && (size_t)nr < sizeof(call_names) / sizeof(call_names[0]) ? call_names[nr]
+										  : NULL;
 }
 
 /* Turns "app.db\0lib\0var\0" into "/var/lib/app.db". */
@@ -44,13 +45,17 @@ static void join_path(const struct ls_object *o, char *out, size_t size)
 
 static const char *inet_name(struct strings *pool, const struct ls_object *o)
 {
-	const char *proto = o->proto == IPPROTO_TCP ? "tcp" : o->proto == IPPROTO_UDP ? "udp" : "ip";
-	const char *open = o->family == AF_INET6 ? "[" : "", *close = o->family == AF_INET6 ? "]" : "";
+	const char *proto = o->proto == IPPROTO_TCP   ? "tcp"
+			    : o->proto == IPPROTO_UDP ? "udp"
+						      : "ip";
+	const char *open = o->family == AF_INET6 ? "[" : "",
+		   *close = o->family == AF_INET6 ? "]" : "";
 	char address[INET6_ADDRSTRLEN];
 
 	if (o->remote_port) {
 		inet_ntop(o->family, o->remote, address, sizeof(address));
-		return strings__printf(pool, "%s %s%s%s:%u", proto, open, address, close, o->remote_port);
+		return strings__printf(pool, "%s %s%s%s:%u", proto, open, address, close,
+				       o->remote_port);
 	}
 	if (!o->local_port)
 		return strings__printf(pool, "%s socket", proto);
@@ -67,8 +72,8 @@ static const char *unix_name(struct strings *pool, const struct ls_object *o)
 		return strings__printf(pool, "unix %.*s", bytes, o->path);
 	if (o->kind == LS_OBJ_SELF_SOCKET)
 		return "unix socket pair of its own";
-	return o->peer_tgid ? strings__printf(pool, "unix socket to pid %u", o->peer_tgid) :
-			      "unix socket";
+	return o->peer_tgid ? strings__printf(pool, "unix socket to pid %u", o->peer_tgid)
+			    : "unix socket";
 }
 
 static const char *socket_name(struct strings *pool, const struct ls_object *o)
@@ -97,7 +102,8 @@ static const char *named_or(struct strings *pool, const struct ls_object *o, con
 /* An anonymous pipe's dentry has no name worth showing. */
 static const char *pipe_name(struct strings *pool, const struct ls_object *o)
 {
-	return o->path_bytes > 1 && o->path[0] != '\0' ? named_or(pool, o, "fifo ", "pipe") : "pipe";
+	return o->path_bytes > 1 && o->path[0] != '\0' ? named_or(pool, o, "fifo ", "pipe")
+						       : "pipe";
 }
 
 static const char *one_object(struct strings *pool, const struct ls_object *o)
@@ -144,7 +150,7 @@ const char *object_name(struct strings *pool, const struct ls_call *call)
 	uint32_t nr = call->object.nr_fds;
 
 	if (nr > 1)
-		return name ? strings__printf(pool, "%u descriptors, first %s", nr, name) :
-			      strings__printf(pool, "%u descriptors", nr);
+		return name ? strings__printf(pool, "%u descriptors, first %s", nr, name)
+			    : strings__printf(pool, "%u descriptors", nr);
 	return name;
 }

@@ -32,7 +32,7 @@ static ssize_t read_file(const char *path, char *buf, size_t size)
 int proc__syscall(pid_t pid, pid_t tid, struct proc_syscall *out)
 {
 	char path[64], line[256];
-	unsigned long long v[9] = { 0 };
+	unsigned long long v[9] = {0};
 	ssize_t n;
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/syscall", pid, tid);
@@ -44,8 +44,8 @@ int proc__syscall(pid_t pid, pid_t tid, struct proc_syscall *out)
 		out->running = true;
 		return 0;
 	}
-	if (sscanf(line, "%ld 0x%llx 0x%llx 0x%llx 0x%llx 0x%llx 0x%llx 0x%llx 0x%llx", &out->nr, &v[0],
-		   &v[1], &v[2], &v[3], &v[4], &v[5], &v[6], &v[7]) == 9) {
+	if (sscanf(line, "%ld 0x%llx 0x%llx 0x%llx 0x%llx 0x%llx 0x%llx 0x%llx 0x%llx", &out->nr,
+		   &v[0], &v[1], &v[2], &v[3], &v[4], &v[5], &v[6], &v[7]) == 9) {
 		for (int i = 0; i < 6; i++)
 			out->args[i] = v[i];
 		out->sp = v[6];

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include <errno.h>
 #include <string.h>
 
 #include "model/advice.h"
@@ -11,12 +12,33 @@
 
 static const uint32_t lock_contended = 2; /* glibc's lowlevellock: taken, with waiters */
 
+void resolver__free(struct resolver *r)
+{
+	symbolizer__free(r->symbolizer);
+	python__free(r->python);
+	strings__free(r->strings);
+}
+
+int resolver__init(struct resolver *r)
+{
+	*r = (struct resolver){.strings = strings__new()};
+	if (r->strings)
+		r->symbolizer = symbolizer__new(r->strings);
+	if (r->symbolizer)
+		r->python = python__new(r->strings);
+	if (r->python)
+		return 0;
+	resolver__free(r);
+	*r = (struct resolver){0};
+	return -ENOMEM;
+}
+
 void resolve__native(const struct resolver *r, const struct ls_ev_capture *ev, bool live,
 		     struct resolved *out)
 {
-	ssize_t n = symbolizer__user(r->symbolizer, ev->hdr.tgid, &ev->regs, ev->stack, ev->stack_bytes,
-				     live, out->native, sizeof(out->native) / sizeof(out->native[0]),
-				     &out->native_truncated);
+	ssize_t n = symbolizer__user(
+		r->symbolizer, ev->hdr.tgid, &ev->regs, ev->stack, ev->stack_bytes, live,
+		out->native, sizeof(out->native) / sizeof(out->native[0]), &out->native_truncated);
 
 	out->nr_native = n > 0 ? n : 0;
 	out->native_truncated = n <= 0 || out->native_truncated;
@@ -31,7 +53,8 @@ static void push(struct resolved *out, struct ls_frame frame)
 		out->truncated = true;
 }
 
-static void push_kernel(const struct resolver *r, const struct ls_ev_capture *ev, struct resolved *out)
+static void push_kernel(const struct resolver *r, const struct ls_ev_capture *ev,
+			struct resolved *out)
 {
 	uint32_t nr = ev->nr_kstack < LS_KSTACK_MAX ? ev->nr_kstack : LS_KSTACK_MAX;
 
@@ -54,7 +77,8 @@ static void push_native(struct resolved *out, ssize_t site_frame, ssize_t *site)
 	}
 }
 
-static void find_native_site(const struct home_stack *home, struct resolved *out, struct ls_blame *blame)
+static void find_native_site(const struct home_stack *home, struct resolved *out,
+			     struct ls_blame *blame)
 {
 	ssize_t frame = dispatch__site(home, out->native, out->nr_native), site;
 	size_t user = out->nr_frames;
@@ -68,7 +92,8 @@ static void find_native_site(const struct home_stack *home, struct resolved *out
 }
 
 /* Who held the mutex: its own word for it, if that names a live thread; else who released it. */
-static void find_holder(const struct resolver *r, const struct ls_ev_capture *ev, struct ls_blame *blame)
+static void find_holder(const struct resolver *r, const struct ls_ev_capture *ev,
+			struct ls_blame *blame)
 {
 	pid_t tgid = ev->hdr.tgid, tid = -1;
 	char comm[LS_COMM_LEN];
@@ -79,7 +104,8 @@ static void find_holder(const struct resolver *r, const struct ls_ev_capture *ev
 		proc__comm(tgid, tid, comm);
 		blame->holder.tid = tid;
 		blame->holder.comm = strings__intern(r->strings, comm);
-	} else if (ev->waker_tid && ev->waker_tgid == ev->hdr.tgid && ev->waker_tid != ev->hdr.tid) {
+	} else if (ev->waker_tid && ev->waker_tgid == ev->hdr.tgid &&
+		   ev->waker_tid != ev->hdr.tid) {
 		blame->holder.tid = ev->waker_tid;
 		blame->holder.comm = strings__intern_n(r->strings, ev->waker_comm,
 						       strnlen(ev->waker_comm, LS_COMM_LEN));
@@ -89,7 +115,8 @@ static void find_holder(const struct resolver *r, const struct ls_ev_capture *ev
 /* --- CPython ----------------------------------------------------------------------------------- */
 
 /* The record of the capture, or what the thread's memory says if it has not moved since. */
-static const struct ls_ev_python *python_record(const struct resolver *r, const struct ls_ev_capture *ev,
+static const struct ls_ev_python *python_record(const struct resolver *r,
+						const struct ls_ev_capture *ev,
 						const struct capture_extras *extras, bool live,
 						struct resolved *out)
 {
@@ -123,7 +150,8 @@ static bool find_python_site(const struct resolver *r, const struct ls_ev_captur
 	bool truncated;
 	size_t nr;
 
-	nr = python__stack(r->python, &capture, frames, RESOLVED_FRAMES_MAX - out->nr_frames, &truncated);
+	nr = python__stack(r->python, &capture, frames, RESOLVED_FRAMES_MAX - out->nr_frames,
+			   &truncated);
 	if (!python__site(frames, nr, &blame->site, &blame->callee))
 		return false;
 	out->nr_frames += nr;
@@ -137,7 +165,7 @@ static void find_gil_holder(const struct resolver *r, const struct ls_ev_capture
 			    const struct ls_ev_python *record, struct resolved *out,
 			    struct ls_blame *blame)
 {
-	const struct python_capture capture = { .tgid = ev->hdr.tgid, .record = record };
+	const struct python_capture capture = {.tgid = ev->hdr.tgid, .record = record};
 	pid_t tid = proc__tid_from_ns(ev->hdr.tgid, (pid_t)record->thread_tid);
 	char comm[LS_COMM_LEN];
 
@@ -147,8 +175,8 @@ static void find_gil_holder(const struct resolver *r, const struct ls_ev_capture
 	blame->holder.tid = tid;
 	blame->holder.comm = strings__intern(r->strings, comm);
 	blame->holder.stack.frames = out->held;
-	blame->holder.stack.nr_frames = python__stack(r->python, &capture, out->held, LS_PYFRAMES_MAX,
-						      &blame->holder.stack.truncated);
+	blame->holder.stack.nr_frames = python__stack(
+		r->python, &capture, out->held, LS_PYFRAMES_MAX, &blame->holder.stack.truncated);
 }
 
 const char *resolve__kind(const struct resolver *r, pid_t tgid, const struct resolved *out,
@@ -162,7 +190,8 @@ const char *resolve__kind(const struct resolver *r, pid_t tgid, const struct res
 
 /* --- the whole --------------------------------------------------------------------------------- */
 
-static void name_call(const struct resolver *r, const struct ls_ev_capture *ev, struct ls_blame *blame)
+static void name_call(const struct resolver *r, const struct ls_ev_capture *ev,
+		      struct ls_blame *blame)
 {
 	blame->call.fd = -1;
 	if (ev->cause == LS_CPU)
@@ -201,7 +230,7 @@ void resolve__blame(const struct resolver *r, const struct ls_ev_capture *ev,
 {
 	const struct ls_ev_python *python = python_record(r, ev, extras, live, out);
 
-	*blame = (struct ls_blame){ .cause = ev->cause, .ns = ev->ns, .count = ev->count };
+	*blame = (struct ls_blame){.cause = ev->cause, .ns = ev->ns, .count = ev->count};
 	out->nr_frames = 0;
 	resolve__native(r, ev, live, out);
 	push_kernel(r, ev, out);

@@ -22,6 +22,10 @@ struct resolver {
 	struct python *python;
 };
 
+/* Pools of names, empty. 0 or -ENOMEM. */
+int resolver__init(struct resolver *r);
+void resolver__free(struct resolver *r);
+
 enum { RESOLVED_FRAMES_MAX = 384 };
 
 /* Frames of the last capture resolved; a blame made from it borrows them. */
@@ -32,7 +36,7 @@ struct resolved {
 	size_t nr_native;
 	bool native_truncated, truncated;
 	struct ls_frame held[LS_PYFRAMES_MAX]; /* of the GIL's holder */
-	struct py_capture walked;	       /* a Python stack that was read from outside */
+	struct py_capture walked;              /* a Python stack that was read from outside */
 };
 
 /* What accompanies a capture: the interpreter's frames, and those of the GIL's holder; NULL: none. */

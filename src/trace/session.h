@@ -18,10 +18,10 @@ struct session;
 struct session_options {
 	struct tracer_options tracer;
 	uint64_t max_ns;    /* -M: longer stalls are not reported; 0: no bound */
-	double seconds;	    /* how long to trace; 0: until stopped */
+	double seconds;     /* how long to trace; 0: until stopped */
 	bool wait_for_loop; /* the targets have just begun: a loop may come at any time */
 	uint64_t slice_ns;  /* length of the reporter's slices; 0: none */
-	bool always_on;	    /* for weeks: nothing is kept of loops that have ended, so no summary */
+	bool always_on;     /* for weeks: nothing is kept of loops that have ended, so no summary */
 };
 
 /* Loads the programs. `reporter` and `self` are borrowed until session__free, which does not free

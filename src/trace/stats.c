@@ -17,9 +17,9 @@ static int broker = -1; /* our end of the child's socket */
 
 static int send_fd(int to, int fd)
 {
-	char byte = fd >= 0, control[CMSG_SPACE(sizeof(int))] = { 0 };
-	struct iovec data = { &byte, 1 };
-	struct msghdr message = { .msg_iov = &data, .msg_iovlen = 1 };
+	char byte = fd >= 0, control[CMSG_SPACE(sizeof(int))] = {0};
+	struct iovec data = {&byte, 1};
+	struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1};
 	struct cmsghdr *c;
 
 	if (fd >= 0) {
@@ -36,8 +36,8 @@ static int send_fd(int to, int fd)
 
 static void keep_one_capability(void)
 {
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[2] = { 0 };
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {0};
 
 	data[0].permitted = data[0].effective = 1U << CAP_SYS_ADMIN;
 	syscall(SYS_capset, &header, data);
@@ -90,12 +90,12 @@ int stats__keep(void)
 
 static int receive_fd(int from)
 {
-	char byte, control[CMSG_SPACE(sizeof(int))] = { 0 };
-	struct iovec data = { &byte, 1 };
-	struct msghdr message = { .msg_iov = &data,
-				  .msg_iovlen = 1,
-				  .msg_control = control,
-				  .msg_controllen = sizeof(control) };
+	char byte, control[CMSG_SPACE(sizeof(int))] = {0};
+	struct iovec data = {&byte, 1};
+	struct msghdr message = {.msg_iov = &data,
+				 .msg_iovlen = 1,
+				 .msg_control = control,
+				 .msg_controllen = sizeof(control)};
 	struct cmsghdr *c;
 	int fd = -1;
 

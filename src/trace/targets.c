@@ -54,7 +54,7 @@ static void drop_epoll(struct epolls *epolls, int fd)
 
 static int seed_waiting(struct tracer *t, pid_t tid, const struct proc_syscall *call, bool has_fd)
 {
-	struct ls_seed seed = { .home = { .nr = call->nr, .fd = -1, .sp = call->sp } };
+	struct ls_seed seed = {.home = {.nr = call->nr, .fd = -1, .sp = call->sp}};
 
 	if (has_fd)
 		seed.home.fd = call->args[0];
@@ -64,7 +64,7 @@ static int seed_waiting(struct tracer *t, pid_t tid, const struct proc_syscall *
 /* It is in no wait, while the process has an epoll descriptor that nobody waits on. */
 static int seed_suspect(struct tracer *t, pid_t tid, int epfd)
 {
-	struct ls_seed seed = { .home = { .nr = __NR_epoll_wait, .fd = epfd }, .hung = 1 };
+	struct ls_seed seed = {.home = {.nr = __NR_epoll_wait, .fd = epfd}, .hung = 1};
 
 	return tracer__add_seed(t, tid, &seed);
 }
@@ -72,7 +72,7 @@ static int seed_suspect(struct tracer *t, pid_t tid, int epfd)
 int targets__seed(struct tracer *t, pid_t pid, pid_t only_tid, struct target_census *census)
 {
 	unsigned int max_suspects = census->max_suspects ? census->max_suspects : MAX_SUSPECTS;
-	struct epolls epolls = { .nr = 0 };
+	struct epolls epolls = {.nr = 0};
 	struct proc_syscall *calls;
 	ssize_t nr, i;
 	pid_t *tids;
@@ -134,7 +134,7 @@ void targets__describe(pid_t pid, char *buf, size_t size)
 	struct {
 		const char *name;
 		unsigned int count;
-	} calls[6] = { 0 };
+	} calls[6] = {0};
 	unsigned int nr_calls = 0, at;
 	ssize_t nr, i;
 	pid_t *tids;
@@ -151,7 +151,9 @@ void targets__describe(pid_t pid, char *buf, size_t size)
 		const char *name = "?";
 
 		if (!proc__syscall(pid, tids[i], &call))
-			name = call.running ? "running" : call.nr < 0 ? "a fault" : call_name(call.nr);
+			name = call.running  ? "running"
+			       : call.nr < 0 ? "a fault"
+					     : call_name(call.nr);
 		for (at = 0; at < nr_calls && strcmp(calls[at].name, name ? name : "?") != 0; at++)
 			;
 		if (at == nr_calls && nr_calls < 6)
@@ -161,6 +163,7 @@ void targets__describe(pid_t pid, char *buf, size_t size)
 	}
 	free(tids);
 	for (at = 0; at < nr_calls && used < size; at++)
-		used += snprintf(buf + used, size - used, "%s%u %s%s", at ? ", " : "", calls[at].count,
-				 strcmp(calls[at].name, "running") ? "in " : "", calls[at].name);
+		used += snprintf(buf + used, size - used, "%s%u %s%s", at ? ", " : "",
+				 calls[at].count, strcmp(calls[at].name, "running") ? "in " : "",
+				 calls[at].name);
 }

@@ -11,9 +11,9 @@ struct tracer;
 
 struct target_census {
 	unsigned int max_suspects; /* to take; 0: the default */
-	unsigned int waiting;  /* threads in a wait that may be a loop's home */
-	unsigned int suspects; /* threads which may be loops that hang: seeded as such */
-	unsigned int running;  /* threads on a CPU: they may come to a wait yet */
+	unsigned int waiting;      /* threads in a wait that may be a loop's home */
+	unsigned int suspects;     /* threads which may be loops that hang: seeded as such */
+	unsigned int running;      /* threads on a CPU: they may come to a wait yet */
 };
 
 /* Gives the tracer a seed for each thread of pid that is worth one, and counts them. 0 or -errno. */

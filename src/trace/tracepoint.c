@@ -10,7 +10,7 @@
 
 #include "trace/tracepoint.h"
 
-static const char *const roots[] = { "/sys/kernel/tracing", "/sys/kernel/debug/tracing" };
+static const char *const roots[] = {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"};
 
 static int read_id(const char *root, const char *name)
 {

@@ -26,9 +26,9 @@ enum { DEFAULT_LOOPS = 256, DEFAULT_CAPTURED = 256, DEFAULT_RING = 8 << 20, MAX_
 static const uint64_t stats_every_ns = 1000000000, stats_window_ns = 50000000;
 
 struct stats_window {
-	int fd; /* -1 closed */
+	int fd;                      /* -1 closed */
 	uint64_t opened_ns, open_ns; /* since; in all windows */
-	uint64_t length_ns; /* of the last; it may be long when ticks are rare */
+	uint64_t length_ns;          /* of the last; it may be long when ticks are rare */
 	uint64_t from_ns, from_runs; /* programs' counters at its opening */
 	uint64_t ns, runs;
 };
@@ -54,11 +54,13 @@ static const struct wait_probe {
 	const char *tracepoint, *function;
 	size_t program; /* offset of the fexit program in the skeleton */
 } wait_probes[] = {
-#define PROBE(call)                                                                                \
-	{ "syscalls/sys_exit_" #call, "__x64_sys_" #call,                                          \
-	  offsetof(struct loopstall_bpf, progs.on_fexit_##call) }
+#define PROBE(call)                                                           \
+	{                                                                     \
+		"syscalls/sys_exit_" #call, "__x64_sys_" #call,               \
+			offsetof(struct loopstall_bpf, progs.on_fexit_##call) \
+	}
 	PROBE(epoll_wait), PROBE(epoll_pwait), PROBE(epoll_pwait2), PROBE(poll),
-	PROBE(ppoll),	   PROBE(select),      PROBE(pselect6),	    PROBE(io_uring_enter),
+	PROBE(ppoll),      PROBE(select),      PROBE(pselect6),     PROBE(io_uring_enter),
 };
 enum { NR_PROBES = sizeof(wait_probes) / sizeof(wait_probes[0]) };
 
@@ -114,7 +116,8 @@ static void set_sizes(struct tracer *t, const struct tracer_options *o)
 	bpf_map__set_max_entries(t->skel->maps.free_slots, t->nr_slots);
 	bpf_map__set_max_entries(t->skel->maps.captures, 2 * t->nr_pairs);
 	bpf_map__set_max_entries(t->skel->maps.free_pairs, t->nr_pairs);
-	bpf_map__set_max_entries(t->skel->maps.events, o->ring_bytes ? o->ring_bytes : DEFAULT_RING);
+	bpf_map__set_max_entries(t->skel->maps.events,
+				 o->ring_bytes ? o->ring_bytes : DEFAULT_RING);
 }
 
 static void choose_programs(struct tracer *t)
@@ -124,7 +127,8 @@ static void choose_programs(struct tracer *t)
 	bpf_program__set_autoload(t->skel->progs.on_sys_exit_wait, !fentry);
 	for (int i = 0; i < NR_PROBES; i++)
 		bpf_program__set_autoload(fexit_program(t, &wait_probes[i]),
-					  fentry && features__has_function(wait_probes[i].function));
+					  fentry &&
+						  features__has_function(wait_probes[i].function));
 }
 
 static int map_states(struct tracer *t)
@@ -274,7 +278,8 @@ static int open_perf(struct perf_event_attr *attr, int cpu)
 
 static int attach_tracepoint(struct tracer *t, const char *name, int id)
 {
-	struct perf_event_attr attr = { .type = PERF_TYPE_TRACEPOINT, .config = id, .sample_period = 1 };
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_TRACEPOINT, .config = id, .sample_period = 1};
 	int fd = open_perf(&attr, 0);
 	struct bpf_link *link;
 
@@ -299,7 +304,8 @@ static int attach_by_tracepoint(struct tracer *t)
 		names[i] = wait_probes[i].tracepoint;
 	err = tracepoint__ids(names, ids, NR_PROBES);
 	if (err) {
-		log_err("cannot read tracefs: %s; mount it: mount -t tracefs tracefs /sys/kernel/tracing",
+		log_err("cannot read tracefs: %s; mount it: mount -t tracefs tracefs "
+			"/sys/kernel/tracing",
 			strerror(-err));
 		return err;
 	}
@@ -327,12 +333,13 @@ static int attach_sched(struct tracer *t)
 	struct bpf_program *const programs[] = {
 		t->skel->progs.on_sched_switch, t->skel->progs.on_sched_waking,
 		t->skel->progs.on_sched_wakeup, t->skel->progs.on_fork,
-		t->skel->progs.on_exec,		t->skel->progs.on_exit,
+		t->skel->progs.on_exec,         t->skel->progs.on_exit,
 	};
 	int err = 0;
 
 	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]) && !err; i++)
-		err = keep_link(t, bpf_program__attach(programs[i]), bpf_program__section_name(programs[i]));
+		err = keep_link(t, bpf_program__attach(programs[i]),
+				bpf_program__section_name(programs[i]));
 	return err;
 }
 
@@ -345,17 +352,18 @@ static int attach_sampler(struct tracer *t)
 		return -ENOMEM;
 	t->nr_cpus = nr;
 	for (int cpu = 0; cpu < nr; cpu++) {
-		struct perf_event_attr attr = { .type = PERF_TYPE_SOFTWARE,
-						.config = PERF_COUNT_SW_CPU_CLOCK,
-						.sample_period = t->sample_period_ns,
-						.exclude_idle = 1 };
+		struct perf_event_attr attr = {.type = PERF_TYPE_SOFTWARE,
+					       .config = PERF_COUNT_SW_CPU_CLOCK,
+					       .sample_period = t->sample_period_ns,
+					       .exclude_idle = 1};
 		int fd = open_perf(&attr, cpu), err;
 
 		if (fd < 0 && errno == ENODEV)
 			continue; /* not online */
 		err = -errno;
 		if (fd >= 0) {
-			t->sampler[cpu] = bpf_program__attach_perf_event(t->skel->progs.on_sample, fd);
+			t->sampler[cpu] =
+				bpf_program__attach_perf_event(t->skel->progs.on_sample, fd);
 			err = -errno;
 		}
 		if (t->sampler[cpu])
@@ -391,7 +399,7 @@ static int update(struct bpf_map *map, uint32_t key, const void *value)
 
 int tracer__add_target(struct tracer *t, pid_t tgid)
 {
-	return update(t->skel->maps.targets, tgid, &(uint32_t){ 1 });
+	return update(t->skel->maps.targets, tgid, &(uint32_t){1});
 }
 
 void tracer__drop_target(struct tracer *t, pid_t tgid)
@@ -498,7 +506,7 @@ void tracer__freeze(struct tracer *t)
 void tracer__losses(const struct tracer *t, struct ls_losses *losses)
 {
 	int nr = libbpf_num_possible_cpus();
-	uint64_t cells[nr], sums[LS_NR_LOSSES] = { 0 };
+	uint64_t cells[nr], sums[LS_NR_LOSSES] = {0};
 
 	for (uint32_t i = 0; i < LS_NR_LOSSES; i++) {
 		if (bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.losses), &i, cells))
@@ -518,8 +526,9 @@ static void read_run_time(const struct tracer *t, uint64_t *ns, uint64_t *runs)
 	struct bpf_program *program;
 
 	*ns = *runs = 0;
-	bpf_object__for_each_program(program, t->skel->obj) {
-		struct bpf_prog_info info = { 0 };
+	bpf_object__for_each_program(program, t->skel->obj)
+	{
+		struct bpf_prog_info info = {0};
 		uint32_t size = sizeof(info);
 		int fd = bpf_program__fd(program);
 

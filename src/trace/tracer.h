@@ -21,9 +21,10 @@ enum attach_path { ATTACH_AUTO, ATTACH_FENTRY, ATTACH_TRACEPOINT };
 
 struct tracer_options {
 	uint64_t threshold_ns;
-	pid_t tid;	     /* trace this thread only; 0: all */
-	uint32_t max_loops;  /* slots; 0: default */
-	uint32_t max_captured; /* loops whose long iterations can have stacks at one time; 0: default */
+	pid_t tid;          /* trace this thread only; 0: all */
+	uint32_t max_loops; /* slots; 0: default */
+	uint32_t
+		max_captured; /* loops whose long iterations can have stacks at one time; 0: default */
 	uint32_t ring_bytes; /* power of two; 0: default */
 	enum attach_path attach;
 };

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* What a run adds up to: slices of it as it goes, the summary at its end. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/histogram.h"
+#include "symbols/symbolizer.h"
+#include "trace/session_internal.h"
+
+enum { TOP_SITES = 50 };
+
+static const struct ls_loop_state *state_of(const struct session *s, const struct traced_loop *loop)
+{
+	uint32_t nr;
+
+	return loop->ended ? &loop->last : &tracer__states(s->tracer, &nr)[loop->slot];
+}
+
+static void fill_loop_summary(const struct session *s, struct traced_loop *loop,
+			      struct ls_loop_summary *out)
+{
+	const struct ls_loop_state *state = state_of(s, loop);
+	uint64_t sum = 0;
+
+	sites__rank(&loop->sites, TOP_SITES);
+	*out = (struct ls_loop_summary){
+		.loop = loop->model,
+		.iterations = state->iterations,
+		.stalls = state->stalls - loop->filtered,
+		.busy_ns = state->busy_ns,
+		.wait_ns = state->wait_ns,
+		.max_ns = state->max_ns,
+		.stalled_wall_ns = state->stalled_wall_ns - loop->filtered_wall_ns,
+		.top = loop->sites.items,
+		.nr_top = loop->sites.nr,
+	};
+	memcpy(out->histogram, state->histogram, sizeof(out->histogram));
+	out->p50_ns = histogram__quantile_ns(out->histogram, 0.50, state->max_ns);
+	out->p90_ns = histogram__quantile_ns(out->histogram, 0.90, state->max_ns);
+	out->p99_ns = histogram__quantile_ns(out->histogram, 0.99, state->max_ns);
+	for (int i = 0; i < LS_NR_CAUSES; i++) {
+		out->ledger.ns[i] = state->stalled_ns[i] - loop->filtered_ledger.ns[i];
+		sum += out->ledger.ns[i];
+	}
+	out->ledger.unaccounted_ns = out->stalled_wall_ns > sum ? out->stalled_wall_ns - sum : 0;
+}
+
+void session__report_summary(struct session *s, uint64_t now)
+{
+	struct ls_loop_summary *loops = calloc(s->loops.nr + 1, sizeof(*loops));
+	struct ls_summary summary = {.seconds = (now - s->attached_ns) / 1e9, .loops = loops};
+
+	if (!loops) {
+		session__fail(s, -ENOMEM);
+		return;
+	}
+	for (size_t i = 0; i < s->loops.nr; i++)
+		if (s->loops.items[i]->announced)
+			fill_loop_summary(s, s->loops.items[i], &loops[summary.nr_loops++]);
+	session__cost(s, &summary.lost, &summary.overhead);
+	symbolizer__counts(s->resolver.symbolizer, &summary.frames_total,
+			   &summary.frames_symbolized);
+	if (s->reporter->summary && !s->err)
+		session__fail(s, s->reporter->summary(s->self, &summary));
+	free(loops);
+}
+
+static void report_slice(struct session *s, struct traced_loop *loop, uint64_t now)
+{
+	struct ls_loop_state state = *state_of(s, loop), *from = &loop->slice_from;
+	struct ls_slice slice = {
+		.pid = loop->tgid,
+		.tid = loop->tid,
+		.start_ns = s->slice_ns,
+		.end_ns = now,
+		.iterations = state.iterations - from->iterations,
+		.stalls = state.stalls - from->stalls,
+		.busy_ns = state.busy_ns - from->busy_ns,
+		.wait_ns = state.wait_ns - from->wait_ns,
+		.stalled_wall_ns = state.stalled_wall_ns - from->stalled_wall_ns,
+	};
+	uint64_t sum = 0;
+
+	if (!slice.iterations && !slice.wait_ns)
+		return;
+	for (int i = 0; i < LS_NR_CAUSES; i++) {
+		slice.ledger.ns[i] = state.stalled_ns[i] - from->stalled_ns[i];
+		sum += slice.ledger.ns[i];
+	}
+	slice.ledger.unaccounted_ns = slice.stalled_wall_ns > sum ? slice.stalled_wall_ns - sum : 0;
+	for (int i = 0; i < LS_HIST_BUCKETS; i++)
+		slice.histogram[i] = state.histogram[i] - from->histogram[i];
+	*from = state;
+	session__fail(s, s->reporter->slice(s->self, &slice));
+}
+
+void session__report_slices(struct session *s, uint64_t now)
+{
+	if (!s->options.slice_ns || !s->reporter->slice)
+		return;
+	for (size_t i = 0; i < s->loops.nr && !s->err; i++)
+		if (s->loops.items[i]->announced)
+			report_slice(s, s->loops.items[i], now);
+	s->slice_ns = now;
+}
