@@ -208,7 +208,7 @@ static bool read_side(char **paths, size_t n, struct side *side)
 {
 	char why[256] = "";
 
-	side->recordings = calloc(n, sizeof(*side->recordings));
+	side->recordings = calloc(n, sizeof(struct recording *));
 	for (size_t i = 0; i < n && side->recordings; i++) {
 		side->recordings[i] = recording__read(paths[i], why, sizeof(why));
 		if (!side->recordings[i]) {

@@ -47,7 +47,7 @@ static bool names_kernel(void)
 	FILE *symbols = fopen("/proc/kallsyms", "re");
 	char line[256] = "";
 	bool named = symbols && fgets(line, sizeof(line), symbols) &&
-		     strncmp(line, "0000000000000000 ", 17);
+		     strncmp(line, "0000000000000000 ", 17) != 0;
 
 	/* The first symbol may truly be at 0 (per-CPU): any other address will do. */
 	for (int i = 0; symbols && !named && i < 100 && fgets(line, sizeof(line), symbols); i++)

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # A FastAPI service with each blocking mistake, on asyncio and on uvloop: at least 99 % of the stalls with the right
 # cause, site, line, callee and object; none for what is offloaded or clean.
+# shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 . "$ROOT/tests/python/lib.sh"
 need_loopstall

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # aiohttp, tornado (native and generator coroutines), and gunicorn, whose workers are followed.
+# shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 . "$ROOT/tests/python/lib.sh"
 need_loopstall

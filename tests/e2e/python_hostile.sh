@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # A process that lies about being CPython costs a cut stack, and no more: the stalls are still there, the report is
 # clean text, and neither memory nor time runs away.
+# shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 need_loopstall
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # shellcheck shell=bash
 # Shared by tests/e2e/python_*.sh, after tests/e2e/lib.sh.
+: "${tracer?tests/e2e/lib.sh first}" "${rc?}"
 rounds=${ROUNDS:-6}
 
 free_port() {

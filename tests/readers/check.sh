@@ -56,7 +56,7 @@ cp "$out/a.pprof" "$out/a.pb.gz"
 all=$(jq -s 'map(select(.type == "stall").wall_ns) | add' "$out/a.json")
 
 [ "$(awk '{ n += $NF } END { print n }' "$out/a.folded")" = "$all" ]
-! grep -vE '^[^;]+(;[^;]+)+ [0-9]+$' "$out/a.folded"
+if grep -vE '^[^;]+(;[^;]+)+ [0-9]+$' "$out/a.folded"; then exit 1; fi
 echo "folded: $(wc -l <"$out/a.folded") lines, $all ns"
 "$here/pprof.py" "$out/a.pb.gz" "$here/profile.proto" >"$out/pprof.txt"
 [ "$(tail -1 "$out/pprof.txt")" = "$all" ] || { echo "FAIL: pprof sums up to $(tail -1 "$out/pprof.txt")"; exit 1; }
