@@ -129,7 +129,7 @@ static __always_inline bool is_target(__u32 tgid, __u32 tid)
 
 static __always_inline struct ls_thread *thread_of_target(struct task_struct *task)
 {
-	struct ls_thread *t = bpf_task_storage_get(&threads, task, 0, 0);
+	struct ls_thread *t = thread_of(task);
 	__u64 id = bpf_get_current_pid_tgid();
 
 	if (t || !is_target(id >> 32, (__u32)id))

@@ -187,10 +187,19 @@ static __always_inline void give_buffers_back(struct ls_loop_state *s)
 	bpf_map_push_elem(&free_pairs, &pair, BPF_ANY);
 }
 
+/* What is known of a task; NULL for most. Asking the map costs more than a look at whether the task has
+ * any storage at all (task_struct.bpf_storage, since Linux 5.11). */
+static __always_inline struct ls_thread *thread_of(struct task_struct *task)
+{
+	if (!task->bpf_storage)
+		return NULL;
+	return bpf_task_storage_get(&threads, task, 0, 0);
+}
+
 /* The state of a thread's loop; NULL for every thread that is none. */
 static __always_inline struct ls_loop_state *loop_of(struct task_struct *task, __u32 *slot)
 {
-	struct ls_thread *thread = bpf_task_storage_get(&threads, task, 0, 0);
+	struct ls_thread *thread = thread_of(task);
 
 	if (!thread || !thread->slot)
 		return NULL;

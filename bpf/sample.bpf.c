@@ -31,6 +31,7 @@ static __always_inline void take_sample(struct bpf_perf_event_data *ctx, struct 
 	n = bpf_get_stack(ctx, buffer->ev.kstack, sizeof(buffer->ev.kstack), 0);
 	buffer->ev.nr_kstack = n > 0 && (buffer->ev.flags & LS_CAP_KERNEL) ? (__u32)n / 8 : 0;
 	buffer->ev.cause = LS_CPU;
+	s->mixed = 1; /* the counts */
 	s->pending_counts[LS_CPU]++;
 	s->counts[LS_CPU]++;
 	send_capture(s, slot, buffer, now);

@@ -8,20 +8,20 @@
 /* Kernels before 5.14 call it `state`; they are refused at load. */
 static __always_inline __u32 task_state(struct task_struct *task)
 {
-	return BPF_CORE_READ(task, __state);
+	return task->__state;
 }
 
 /* The scheduler's own clock of the task's CPU time; exact at a switch. */
 static __always_inline __u64 exec_ns(struct task_struct *task)
 {
-	return BPF_CORE_READ(task, se.sum_exec_runtime);
+	return task->se.sum_exec_runtime;
 }
 
 /* The bandwidth controller has taken the CPU from its group. */
 static __always_inline bool is_throttled(struct task_struct *task)
 {
 	if (bpf_core_field_exists(struct cfs_rq, throttle_count))
-		return BPF_CORE_READ(task, se.cfs_rq, throttle_count) > 0;
+		return task->se.cfs_rq->throttle_count > 0;
 	return false;
 }
 
@@ -57,7 +57,7 @@ static __always_inline void leave_mid_iteration(struct ls_loop_state *s, __u32 s
 
 	look_at_block(&block, prev, s->tgid, regs, state);
 	if (block.cause == LS_LOCK && block.nr == __NR_futex &&
-	    py_is_gil_wait(s->tgid, s->tid, BPF_CORE_READ(prev, thread.fsbase), block.args[0]))
+	    py_is_gil_wait(s->tgid, s->tid, prev->thread.fsbase, block.args[0]))
 		block.cause = LS_GIL;
 	leave_cpu(s, OFF_BLOCKED, block.cause, settle_stint(s, exec_ns(prev), now));
 	take_block(s, slot, prev, regs, &block, now);
@@ -116,8 +116,7 @@ static __noinline void switch_in(struct ls_thread *t, struct task_struct *next, 
 SEC("tp_btf/sched_switch")
 int BPF_PROG(on_sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
-	struct ls_thread *out = bpf_task_storage_get(&threads, prev, 0, 0);
-	struct ls_thread *in = bpf_task_storage_get(&threads, next, 0, 0);
+	struct ls_thread *out = thread_of(prev), *in = thread_of(next);
 
 	if (out)
 		switch_out(out, prev, preempt, bpf_ktime_get_ns());
@@ -212,7 +211,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
  * reported: it has no end. */
 static __always_inline void abandon_loop(struct task_struct *task)
 {
-	struct ls_thread *t = bpf_task_storage_get(&threads, task, 0, 0);
+	struct ls_thread *t = thread_of(task);
 
 	if (t && t->slot) {
 		struct ls_loop_state *s = slot_state(t->slot - 1);
@@ -240,7 +239,7 @@ int BPF_PROG(on_exec, struct task_struct *task)
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)
 {
-	struct ls_thread *t = bpf_task_storage_get(&threads, task, 0, 0);
+	struct ls_thread *t = thread_of(task);
 	__u32 tgid = task->tgid;
 	bool last = BPF_CORE_READ(task, signal, live.counter) == 0;
 	bool is_loop = t && t->slot;

@@ -2,20 +2,22 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # tests/bench/overhead.sh [redis|emptyloop|latency|node]...: what tracing costs. All without arguments.
 #   redis      throughput of redis-benchmark GET (50 clients, no pipelining) with a tracer as a share of
-#              that without: paired runs in turn, the median of the pairs; loopstall must reach 98 %.
-#              Beside it offcputime, perf trace -s and strace -c on the same process.
+#              that without: in each pair without, with, with, without, so that drift cancels; the median of
+#              the pairs with its 95 % confidence interval (order statistics). loopstall must reach 98 %.
+#              Beside it nothing at all (the noise), offcputime, perf trace -s and strace -c.
 #   emptyloop  nanoseconds that each adds to an iteration of an empty epoll_wait loop
 #   latency    from exec to the "start" record (< 500 ms), from a stall's end to its line (< 200 ms)
 #   node       the same with Node's large binary, its first symbolization included (< 1 s)
 # and the tracer's greatest resident memory (< 64 MB).
-# BENCH_PAIRS (9) pairs of BENCH_REQUESTS (200000) each; BENCH_TOOLS (all of them) names the tracers.
+# BENCH_PAIRS (25) pairs of runs of BENCH_REQUESTS (100000); the slow tracers have 5. BENCH_TOOLS (all of
+# them) names the tracers.
 # Exits 1 when a bound is missed. Run it on an idle machine.
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/../e2e/lib.sh"
 need_loopstall
 need jq redis-server redis-benchmark redis-cli "$PYTHON3"
-pairs=${BENCH_PAIRS:-9} requests=${BENCH_REQUESTS:-200000}
-read -ra tools <<<"${BENCH_TOOLS:-loopstall offcputime perf strace}"
+pairs=${BENCH_PAIRS:-25} requests=${BENCH_REQUESTS:-100000}
+read -ra tools <<<"${BENCH_TOOLS:-nothing loopstall offcputime perf strace}"
 missed=0
 rss_kb=0
 
@@ -29,7 +31,7 @@ line() { # line WHAT VALUE [BOUND MET]
 		verdict="must be $3: $([ "$4" = 1 ] && echo met || echo MISSED)"
 		[ "$4" = 1 ] || missed=$((missed + 1))
 	fi
-	printf '%-52s %14s  %s\n' "$1" "$2" "$verdict" | sed 's/ *$//'
+	printf '%-52s %22s  %s\n' "$1" "$2" "$verdict" | sed 's/ *$//'
 }
 
 compare() { # compare NUMBER OPERATOR NUMBER: 1 or 0
@@ -41,7 +43,7 @@ compare() { # compare NUMBER OPERATOR NUMBER: 1 or 0
 # Prints why a tracer cannot be run here; nothing when it can.
 lacks() {
 	case $1 in
-	loopstall) ;;
+	nothing | loopstall) ;;
 	offcputime) command -v offcputime >/dev/null || echo "no offcputime (libbpf-tools)" ;;
 	perf) command -v perf >/dev/null || echo "no perf (linux-perf)" ;;
 	strace) command -v strace >/dev/null || echo "no strace" ;;
@@ -53,6 +55,11 @@ lacks() {
 # missing: in a mount name space of its own, that goes with it.
 start_tracer() {
 	case $1 in
+	nothing)
+		start tracer sleep 600
+		tracer=$pid
+		sleep 0.3
+		;;
 	loopstall)
 		trace "$2"
 		sleep 0.3
@@ -90,8 +97,21 @@ requests_per_second() {
 		awk -F'"' '/GET/ { print $4 }'
 }
 
+# one_pair TOOL PID: "ALONE WITH", sums of requests a second
+one_pair() {
+	local runs=() i
+	for i in 0 1 1 0; do
+		if [ "$i" = 1 ] && [ ${#runs[@]} = 1 ]; then
+			start_tracer "$1" "$2" || return 1
+		fi
+		runs+=("$(requests_per_second)")
+		[ ${#runs[@]} != 3 ] || stop_tracer "$1"
+	done
+	awk "BEGIN { print ${runs[0]} + ${runs[3]}, ${runs[1]} + ${runs[2]} }"
+}
+
 bench_redis() {
-	local tool i alone with why redis
+	local tool i why redis n
 	start redis redis-server --port 0 --unixsocket "$T/redis.sock" --dir "$T" --save ''
 	redis=$pid
 	wait_for 10 redis-cli -s "$T/redis.sock" ping || fail "no redis" "$T/redis.out"
@@ -103,21 +123,15 @@ bench_redis() {
 			line "  $tool" "-" && say "    skipped: $why"
 			continue
 		}
-		: >"$T/ratios"
-		: >"$T/alone"
-		: >"$T/with"
-		for ((i = 0; i < pairs; i++)); do
-			# Which comes first alternates too: a machine that slows down favours the first.
-			[ $((i % 2)) = 0 ] && alone=$(requests_per_second)
-			start_tracer "$tool" "$redis" || break
-			with=$(requests_per_second)
-			stop_tracer "$tool"
-			[ $((i % 2)) = 0 ] || alone=$(requests_per_second)
-			echo "$alone" >>"$T/alone"
-			echo "$with" >>"$T/with"
-			awk "BEGIN { print 100 * $with / $alone }" >>"$T/ratios"
+		: >"$T/pairs"
+		case $tool in
+		perf | strace) n=5 ;;
+		*) n=$pairs ;;
+		esac
+		for ((i = 0; i < n; i++)); do
+			one_pair "$tool" "$redis" >>"$T/pairs" || break
 		done
-		[ -s "$T/ratios" ] || {
+		[ -s "$T/pairs" ] || {
 			line "  $tool" "-" && say "    skipped: it does not run here"
 			sed 's/^/    /' "$T/tracer.err" | head -n 3
 			continue
@@ -128,14 +142,20 @@ bench_redis() {
 }
 
 report_redis() { # report_redis TOOL
-	local share
-	share=$(median <"$T/ratios")
-	local text
-	text=$(printf '%.0f of %.0f /s' "$(median <"$T/with")" "$(median <"$T/alone")")
+	local share low high text
+	read -r share low high < <(awk '{ print 100 * $2 / $1 }' "$T/pairs" | sort -g | awk '
+		{ v[NR] = $1 }
+		END {
+			m = (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2
+			k = int(NR / 2 - 0.98 * sqrt(NR)); if (k < 1) k = 1
+			printf "%.1f %.1f %.1f\n", m, v[k], v[NR + 1 - k]
+		}')
+	text=$(awk '{ print $2 / 2 }' "$T/pairs" | median | xargs printf '%.0f /s with')
+	text+=", $(awk '{ print $1 / 2 }' "$T/pairs" | median | xargs printf '%.0f /s without')"
 	if [ "$1" = loopstall ]; then
-		line "  $1: $text" "$(printf '%.1f %%' "$share")" ">= 98 %" "$(compare "$share" '>=' 98)"
+		line "  $1: $text" "$share % ($low-$high)" ">= 98 %" "$(compare "$share" '>=' 98)"
 	else
-		line "  $1: $text" "$(printf '%.1f %%' "$share")"
+		line "  $1: $text" "$share % ($low-$high)"
 	fi
 }
 
