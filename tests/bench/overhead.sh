@@ -93,7 +93,7 @@ stop_tracer() {
 # --- redis ------------------------------------------------------------------------------------
 
 requests_per_second() {
-	redis-benchmark -s "$T/redis.sock" -t get -c 50 -n "$requests" --csv 2>/dev/null |
+	redis-benchmark -p "$port" -t get -c 50 -n "$requests" --csv 2>/dev/null |
 		awk -F'"' '/GET/ { print $4 }'
 }
 
@@ -111,10 +111,11 @@ one_pair() {
 }
 
 bench_redis() {
-	local tool i why redis n
-	start redis redis-server --port 0 --unixsocket "$T/redis.sock" --dir "$T" --save ''
+	local tool i why redis n port
+	port=$(free_port)
+	start redis redis-server --port "$port" --dir "$T" --save ''
 	redis=$pid
-	wait_for 10 redis-cli -s "$T/redis.sock" ping || fail "no redis" "$T/redis.out"
+	wait_for 10 redis-cli -p "$port" ping || fail "no redis" "$T/redis.out"
 	requests_per_second >/dev/null # warm
 	say "redis-benchmark GET, 50 clients, $pairs pairs of $requests requests:"
 	for tool in "${tools[@]}"; do

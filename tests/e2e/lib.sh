@@ -101,6 +101,10 @@ waited_ms() { # waited_ms PID
 	echo $((waited / 1000000))
 }
 
+free_port() {
+	"$PYTHON3" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
 # finish PID SECONDS: wait for a started process to end by itself; $rc is its exit status
 finish() {
 	wait_for "$2" ended "$1" || fail "process $1 ($(tr '\0' ' ' <"/proc/$1/cmdline")) is still \

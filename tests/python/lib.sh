@@ -4,10 +4,6 @@
 : "${tracer?tests/e2e/lib.sh first}" "${rc?}"
 rounds=${ROUNDS:-6}
 
-free_port() {
-	"$PYTHON3" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
-}
-
 answers() { # answers PORT: the service there
 	curl -sf -o "$T/answer" "http://127.0.0.1:$1/clean"
 }
