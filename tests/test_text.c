@@ -251,7 +251,7 @@ static void user_only_and_kernel_only_show_their_half_of_the_stack(void **state)
 
 static struct ls_frame deep[60];
 
-static int feed_deep_stack(const struct reporter *r, void *self)
+static int feed_deep(const struct reporter *r, void *self, const struct ls_frame *site)
 {
 	static char names[60][16];
 	struct ls_blame b = fixture_blame_disk(80 * MS);
@@ -262,9 +262,20 @@ static int feed_deep_stack(const struct reporter *r, void *self)
 		deep[i] = (struct ls_frame){.function = names[i]};
 	}
 	b.stack = (struct ls_stack){.frames = deep, .nr_frames = 60};
-	b.site = b.callee = NULL;
+	b.site = site;
+	b.callee = NULL;
 	s = fixture_stall(fixture_loop(), 0, &b, 1);
 	return r->stall(self, &s);
+}
+
+static int feed_deep_stack(const struct reporter *r, void *self)
+{
+	return feed_deep(r, self, NULL);
+}
+
+static int feed_deep_site(const struct reporter *r, void *self)
+{
+	return feed_deep(r, self, &deep[40]);
 }
 
 static void deep_stack_is_cut_and_says_by_how_much(void **state)
@@ -274,6 +285,35 @@ static void deep_stack_is_cut_and_says_by_how_much(void **state)
 	(void)state;
 	assert_has(text, "level_23\n            ... 36 more\n");
 	assert_lacks(text, "level_24");
+	free(text);
+}
+
+static void deep_stack_shows_its_site(void **state)
+{
+	char *text = report(&plain, feed_deep_site);
+
+	(void)state;
+	assert_has(text, "level_13\n            ... 23 more\n            level_37\n");
+	assert_has(text, "level_40  <- site\n");
+	assert_has(text, "level_46\n            ... 13 more\n");
+	free(text);
+}
+
+static void advice_is_wrapped_and_never_cut(void **state)
+{
+	const struct text_options narrow = {.width = 60};
+	char *text = report(&narrow, fixture_run), *advice;
+
+	(void)state;
+	advice = strstr(text, "    advice ");
+	assert_non_null(advice);
+	for (int lines = 0;
+	     advice && strncmp(advice, lines ? "            " : "    advice  ", 12) == 0; lines++) {
+		size_t length = strcspn(advice, "\n");
+
+		assert_true(length <= 60 && advice[length - 1] != '~');
+		advice += length + 1;
+	}
 	free(text);
 }
 
@@ -301,13 +341,13 @@ static void line_that_was_cut_is_marked(void **state)
 	free(text);
 }
 
-static void report_into_a_file_is_a_hundred_columns_wide(void **state)
+static void report_into_a_file_is_not_cut(void **state)
 {
 	const struct text_options unknown_width = {.width = 0};
 	char *text = report(&unknown_width, fixture_run);
 
 	(void)state;
-	assert_no_line_wider_than(text, 100);
+	assert_lacks(text, "~\n");
 	free(text);
 }
 
@@ -481,9 +521,11 @@ int main(void)
 		cmocka_unit_test(cause_of_a_fiftieth_is_in_the_ledger_only),
 		cmocka_unit_test(user_only_and_kernel_only_show_their_half_of_the_stack),
 		cmocka_unit_test(deep_stack_is_cut_and_says_by_how_much),
+		cmocka_unit_test(deep_stack_shows_its_site),
+		cmocka_unit_test(advice_is_wrapped_and_never_cut),
 		cmocka_unit_test(no_line_is_wider_than_it_should_be),
 		cmocka_unit_test(line_that_was_cut_is_marked),
-		cmocka_unit_test(report_into_a_file_is_a_hundred_columns_wide),
+		cmocka_unit_test(report_into_a_file_is_not_cut),
 		cmocka_unit_test(names_of_the_target_cannot_steer_the_terminal),
 		cmocka_unit_test(names_of_any_length_are_cut_not_overrun),
 		cmocka_unit_test(lengths_have_three_digits),

@@ -9,7 +9,7 @@
 #include "model/utf8.h"
 #include "report/line.h"
 
-enum { DEFAULT_WIDTH = 100, LEAST_WIDTH = 40 };
+enum { DEFAULT_WIDTH = 100, LEAST_WIDTH = 40, FILE_WIDTH = 400 };
 
 static const char *const codes[] = {
 	[PAINT_BOLD] = "\033[1m",    [PAINT_DIM] = "\033[2m",    [PAINT_RED] = "\033[1;31m",
@@ -32,7 +32,7 @@ void line__init(struct line *l, FILE *out, int width)
 	memset(l, 0, sizeof(*l));
 	l->out = out;
 	l->colour = isatty(fileno(out)) && !(no_colour && *no_colour);
-	l->width = width ? width : isatty(fileno(out)) ? terminal_width(out) : DEFAULT_WIDTH;
+	l->width = width ? width : isatty(fileno(out)) ? terminal_width(out) : FILE_WIDTH;
 }
 
 static void raw(struct line *l, const char *s, size_t n)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * A line of text for people: built in pieces, cut at the width of the terminal, in colour where that
+ * A line of text for people: built in pieces, cut at the width of the terminal (files: 400 columns), in colour where that
  * is wanted. Bytes which could steer a terminal are shown as '?': names come from the target.
  */
 #ifndef LS_REPORT_LINE_H

@@ -11,7 +11,8 @@
 #include "model/names.h"
 #include "report/text.h"
 
-enum { STACK_LINES = 24, SEEN_STACKS = 512, BAR_COLUMNS = 40, SITES_SHOWN = 10 };
+enum { STACK_LINES = 24, LEAF_LINES = 14, SITE_CALLEES = 3, SITE_CALLERS = 4 };
+enum { SEEN_STACKS = 512, BAR_COLUMNS = 40, SITES_SHOWN = 10, WORDS_COLUMN = 11 };
 
 /* A stack which was printed already, so that the next one like it need not be. */
 struct seen_stack {
@@ -215,11 +216,51 @@ static void print_frame(struct text *t, const struct ls_frame *frame, const char
 	end(t);
 }
 
+/* A deep stack shows its leaf and, when that is further away, the neighbourhood of its site. */
+struct window {
+	size_t leaf;     /* as many frames from the leaf on */
+	size_t from, to; /* and these; positions among the frames shown */
+};
+
+static struct window choose_window(const struct text *t, const struct ls_stack *stack,
+				   const struct ls_frame *site)
+{
+	size_t shown = 0, at = 0;
+
+	for (size_t i = 0; i < stack->nr_frames; i++) {
+		if (&stack->frames[i] == site)
+			at = shown;
+		shown += is_shown(t, &stack->frames[i]);
+	}
+	if (at + SITE_CALLERS < STACK_LINES)
+		return (struct window){.leaf = STACK_LINES};
+	return (struct window){
+		.leaf = LEAF_LINES,
+		.from = at - SITE_CALLEES,
+		.to = at - SITE_CALLEES + STACK_LINES - LEAF_LINES,
+	};
+}
+
+static bool in_window(const struct window *w, size_t at)
+{
+	return at < w->leaf || (at >= w->from && at < w->to);
+}
+
+static void print_gap(struct text *t, size_t *hidden)
+{
+	if (!*hidden)
+		return;
+	line__add(&t->line, PAINT_DIM, "            ... %zu more", *hidden);
+	end(t);
+	*hidden = 0;
+}
+
 static void print_stack(struct text *t, const char *label, const struct ls_stack *stack,
 			const struct ls_frame *site)
 {
 	uint64_t before = stack->nr_frames ? seen_before(t, stack) : 0;
-	size_t shown = 0;
+	struct window window = choose_window(t, stack, site);
+	size_t shown = 0, hidden = 0;
 
 	if (before) {
 		line__add(&t->line, PAINT_DIM, "    %-7s as in #%" PRIu64, label, before);
@@ -229,14 +270,15 @@ static void print_stack(struct text *t, const char *label, const struct ls_stack
 	for (size_t i = 0; i < stack->nr_frames; i++) {
 		if (!is_shown(t, &stack->frames[i]))
 			continue;
-		if (shown == STACK_LINES) {
-			line__add(&t->line, PAINT_DIM, "            ... %zu more",
-				  stack->nr_frames - i);
-			end(t);
-			return;
+		if (!in_window(&window, shown++)) {
+			hidden++;
+			continue;
 		}
-		print_frame(t, &stack->frames[i], shown++ ? "" : label, &stack->frames[i] == site);
+		print_gap(t, &hidden);
+		print_frame(t, &stack->frames[i], shown == 1 ? label : "",
+			    &stack->frames[i] == site);
 	}
+	print_gap(t, &hidden);
 	if (stack->truncated && shown) {
 		line__add(&t->line, PAINT_DIM,
 			  "            ... (the stack goes on, and could not be followed)");
@@ -254,6 +296,24 @@ static void print_holder(struct text *t, const struct ls_holder *holder)
 	end(t);
 	if (holder->stack.nr_frames)
 		print_stack(t, "holder", &holder->stack, NULL);
+}
+
+/* A sentence, on as many lines as it needs. */
+static void print_words(struct text *t, const char *label, const char *words)
+{
+	struct line *l = &t->line;
+	size_t length;
+
+	line__add(l, PAINT_DIM, "    %-7s", label);
+	for (; *words; words += length + strspn(words + length, " ")) {
+		length = strcspn(words, " ");
+		if (l->columns > WORDS_COLUMN && l->columns + 1 + length >= l->width) {
+			end(t);
+			line__tab(l, WORDS_COLUMN);
+		}
+		line__add(l, PAINT_NONE, " %.*s", (int)length, words);
+	}
+	end(t);
 }
 
 static void print_cause(struct text *t, const struct ls_blame *b)
@@ -282,9 +342,7 @@ static void print_cause(struct text *t, const struct ls_blame *b)
 	if (b->stack.nr_frames)
 		print_stack(t, "stack", &b->stack, b->site);
 	if (b->advice) {
-		line__add(l, PAINT_DIM, "    %-7s ", "advice");
-		line__add(l, PAINT_NONE, "%s", b->advice);
-		end(t);
+		print_words(t, "advice", b->advice);
 	}
 }
 
