@@ -251,7 +251,7 @@ enum ls_loss {
 	LS_LOST_STALLS,   /* ring buffer full: a stall is missing */
 	LS_LOST_CAPTURES, /* ring buffer full: a stall lacks a stack */
 	LS_LOST_LOOPS,    /* no free slot: a loop is not traced */
-	LS_LOST_SAMPLES,  /* a sample could not look up its loop */
+	LS_LOST_SAMPLES,  /* no buffer free: CPU time without a stack */
 	LS_LOST_EVENTS,   /* ring buffer full: fork, exec or exit unseen */
 	LS_NR_LOSSES,
 };

@@ -14,7 +14,7 @@ static __always_inline void take_sample(struct bpf_perf_event_data *ctx, struct 
 	long n;
 
 	if (!buffer) {
-		count_loss(LS_LOST_CAPTURES);
+		count_loss(LS_LOST_SAMPLES);
 		return;
 	}
 	send_held(s, slot, now);

@@ -12,7 +12,7 @@
 #include "report/text.h"
 
 enum { STACK_LINES = 24, LEAF_LINES = 14, SITE_CALLEES = 3, SITE_CALLERS = 4 };
-enum { SEEN_STACKS = 512, BAR_COLUMNS = 40, SITES_SHOWN = 10, WORDS_COLUMN = 11 };
+enum { SEEN_STACKS = 512, BAR_COLUMNS = 40, SITES_SHOWN = 10, WORDS_COLUMN = 11, MANY_LOOPS = 4 };
 
 /* A stack which was printed already, so that the next one like it need not be. */
 struct seen_stack {
@@ -436,7 +436,7 @@ static void print_sites(struct text *t, const struct ls_loop_summary *s)
 }
 
 /* Lengths of all iterations, stalls or not. */
-static void print_iterations(struct text *t, const struct ls_loop_summary *s)
+static void print_iterations(struct text *t, const struct ls_loop_summary *s, bool with_histogram)
 {
 	char p50[32], p90[32], p99[32], max[32];
 
@@ -446,10 +446,12 @@ static void print_iterations(struct text *t, const struct ls_loop_summary *s)
 		  names__length(s->p99_ns, p99, sizeof(p99)),
 		  names__length(s->max_ns, max, sizeof(max)));
 	end(t);
-	print_histogram(t, s->histogram);
+	if (with_histogram)
+		print_histogram(t, s->histogram);
 }
 
-static void print_loop(struct text *t, const struct ls_loop_summary *s, double seconds)
+static void print_loop(struct text *t, const struct ls_loop_summary *s, double seconds,
+		       bool with_histogram)
 {
 	struct line *l = &t->line;
 	char stalled[32];
@@ -472,7 +474,7 @@ static void print_loop(struct text *t, const struct ls_loop_summary *s, double s
 			  percent(s->stalled_wall_ns, seconds * 1e9));
 	end(t);
 	if (s->iterations)
-		print_iterations(t, s);
+		print_iterations(t, s, with_histogram);
 	if (!s->stalls)
 		return;
 	line__add(l, PAINT_DIM, "  stalls' time  ");
@@ -516,7 +518,8 @@ static int on_summary(void *self, const struct ls_summary *summary)
 		  summary->nr_loops == 1 ? "" : "s");
 	end(t);
 	for (size_t i = 0; i < summary->nr_loops; i++)
-		print_loop(t, &summary->loops[i], summary->seconds);
+		print_loop(t, &summary->loops[i], summary->seconds,
+			   summary->loops[i].stalls || summary->nr_loops <= MANY_LOOPS);
 	end(t);
 	print_losses(t, &summary->lost);
 	if (summary->frames_total)

@@ -46,6 +46,14 @@ static void fill_loop_summary(const struct session *s, struct traced_loop *loop,
 	out->ledger.unaccounted_ns = out->stalled_wall_ns > sum ? out->stalled_wall_ns - sum : 0;
 }
 
+static int by_stalled(const void *a, const void *b)
+{
+	const struct ls_loop_summary *x = a, *y = b;
+
+	return (x->stalled_wall_ns < y->stalled_wall_ns) -
+	       (x->stalled_wall_ns > y->stalled_wall_ns);
+}
+
 void session__report_summary(struct session *s, uint64_t now)
 {
 	struct ls_loop_summary *loops = calloc(s->loops.nr + 1, sizeof(*loops));
@@ -58,6 +66,7 @@ void session__report_summary(struct session *s, uint64_t now)
 	for (size_t i = 0; i < s->loops.nr; i++)
 		if (s->loops.items[i]->announced)
 			fill_loop_summary(s, s->loops.items[i], &loops[summary.nr_loops++]);
+	qsort(loops, summary.nr_loops, sizeof(*loops), by_stalled);
 	session__cost(s, &summary.lost, &summary.overhead);
 	symbolizer__counts(s->resolver.symbolizer, &summary.frames_total,
 			   &summary.frames_symbolized);
