@@ -251,12 +251,21 @@ static __always_inline void begin_hung(struct ls_thread *t, struct task_struct *
 	give_buffers_back(s); /* it may hang for ever */
 }
 
+/* It has come to its wait since user space looked: then it does not hang. */
+static __always_inline bool has_come_to_wait(const struct pt_regs *regs)
+{
+	__s64 nr = (__s64)regs->orig_ax;
+
+	return is_wait_call(nr) && wait_has_fd(nr) && is_under_way(regs);
+}
+
 SEC("iter/task")
 int on_task(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct ls_seed *seed;
 	struct ls_thread *t;
+	struct pt_regs *regs;
 	__u32 tid;
 
 	if (!task)
@@ -268,11 +277,16 @@ int on_task(struct bpf_iter__task *ctx)
 	t = bpf_task_storage_get(&threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!t || t->slot)
 		return 0;
-	if (seed->hung) {
+	regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	if (seed->hung && !has_come_to_wait(regs)) {
 		begin_hung(t, task, seed, bpf_ktime_get_ns());
-	} else {
-		t->candidates[0].home = seed->home;
-		t->candidates[0].visits = 1;
+		return 0;
+	}
+	t->candidates[0].home = seed->home;
+	t->candidates[0].visits = 1;
+	if (seed->hung) {
+		t->candidates[0].home.nr = (__s64)regs->orig_ax;
+		t->candidates[0].home.fd = (__s32)regs->di;
 	}
 	return 0;
 }
