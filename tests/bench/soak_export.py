@@ -52,7 +52,11 @@ def maps():
     """Entries of the maps that grow with processes."""
     counts = {}
     for fd in os.listdir(f"/proc/{pid}/fdinfo"):
-        found = re.search(r"^map_id:\s+(\d+)", open(f"/proc/{pid}/fdinfo/{fd}").read(), re.M)
+        try:
+            info = open(f"/proc/{pid}/fdinfo/{fd}").read()
+        except FileNotFoundError:  # a connection that has ended meanwhile
+            continue
+        found = re.search(r"^map_id:\s+(\d+)", info, re.M)
         if not found:
             continue
         m = json.loads(subprocess.check_output(["bpftool", "-j", "map", "show", "id", found[1]]))
