@@ -22,6 +22,7 @@ struct make {
 	unsigned int stalls;  /* a second, of 30 ms each */
 	const char *function; /* where they stall */
 	const char *file;
+	enum ls_cause cause;   /* 0 (cpu): network */
 	uint64_t threshold_ns; /* 0: 10 ms */
 	uint64_t seed;
 };
@@ -41,7 +42,8 @@ static void put_stall(struct recording *r, const struct make *m, uint64_t at,
 				 .function = m->function,
 				 .file = m->file ? m->file : "/srv/a/app/main.py",
 				 .line = 7};
-	struct ls_blame b = {.cause = LS_NETWORK,
+	enum ls_cause cause = m->cause ? m->cause : LS_NETWORK;
+	struct ls_blame b = {.cause = cause,
 			     .ns = 30 * MS,
 			     .count = 1,
 			     .call = {.name = "recvfrom", .fd = 3, .object = "tcp 127.0.0.1:5432"},
@@ -55,12 +57,12 @@ static void put_stall(struct recording *r, const struct make *m, uint64_t at,
 			     .causes = &b,
 			     .nr_causes = 1};
 
-	s.ledger.ns[LS_NETWORK] = 30 * MS;
+	s.ledger.ns[cause] = 30 * MS;
 	recording__reporter.stall(r, &s);
 	slice->stalls++;
 	slice->iterations++;
 	slice->stalled_wall_ns += 30 * MS;
-	slice->ledger.ns[LS_NETWORK] += 30 * MS;
+	slice->ledger.ns[cause] += 30 * MS;
 	fixture_count(slice->histogram, 30 * MS, 1);
 }
 
@@ -424,6 +426,22 @@ static void conditions_hold_when_they_should(void **state)
 	done(c);
 }
 
+static void a_wait_for_a_cpu_is_no_new_site(void **state)
+{
+	struct make waiting = stalling("external", 3);
+	struct comparison *c;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		waiting.cause = i ? LS_THROTTLED : LS_RUNQUEUE;
+		c = diff_of(plain, waiting);
+		assert_true(site(c, "external")->total_ns[1] > 50e6);
+		assert_false(holds(c, "new-site>50ms"));
+		assert_false(holds(c, "worse-site>50ms"));
+		done(c);
+	}
+}
+
 static void noise_does_not_make_a_relative_condition_hold(void **state)
 {
 	struct make again = plain;
@@ -535,6 +553,7 @@ int main(void)
 		cmocka_unit_test(conditions_parse),
 		cmocka_unit_test(errors_point_at_the_character),
 		cmocka_unit_test(conditions_hold_when_they_should),
+		cmocka_unit_test(a_wait_for_a_cpu_is_no_new_site),
 		cmocka_unit_test(noise_does_not_make_a_relative_condition_hold),
 		cmocka_unit_test(json_says_all_of_it),
 		cmocka_unit_test(junit_counts_what_failed),
