@@ -18,9 +18,10 @@ static const struct compare_options defaults = {.confidence = 0.95, .min_effect 
 
 struct make {
 	unsigned int seconds;
-	double scale;         /* of the iterations beyond the median */
-	unsigned int stalls;  /* a second, of 30 ms each */
-	const char *function; /* where they stall */
+	unsigned int slice_iterations; /* 0: 250 */
+	double scale;                  /* of the iterations beyond the median */
+	unsigned int stalls;           /* a second, of 30 ms each */
+	const char *function;          /* where they stall */
 	const char *file;
 	enum ls_cause cause;   /* 0 (cpu): network */
 	uint64_t threshold_ns; /* 0: 10 ms */
@@ -81,9 +82,9 @@ static struct recording *make(struct make m)
 				     .tid = 1,
 				     .start_ns = 5 * SEC + i * SEC / 4,
 				     .end_ns = 5 * SEC + (i + 1) * SEC / 4,
-				     .iterations = 250};
+				     .iterations = m.slice_iterations ? m.slice_iterations : 250};
 
-		for (int k = 0; k < 250; k++) {
+		for (uint64_t k = s.iterations; k; k--) {
 			double z = normal(&rng);
 
 			fixture_count(s.histogram,
@@ -386,14 +387,35 @@ static void errors_point_at_the_character(void **state)
 	refuses_at("disk>5ms", 6, "expected us/s");
 }
 
-static bool holds(const struct comparison *c, const char *text)
+static enum failon_result result(const struct comparison *c, const char *text)
 {
 	struct failon f;
 	char why[200], detail[300];
 	size_t at;
 
 	assert_true(failon__parse(text, &f, &at, why, sizeof(why)));
-	return failon__holds(&f, c, detail, sizeof(detail));
+	return failon__judge(&f, c, detail, sizeof(detail));
+}
+
+static bool holds(const struct comparison *c, const char *text)
+{
+	return result(c, text) == FAILON_HOLDS;
+}
+
+static void a_quantile_of_too_few_iterations_is_not_judged(void **state)
+{
+	struct make brief = plain;
+	struct comparison *c;
+
+	(void)state;
+	brief.seconds = 2; /* 2000 iterations: 20 beyond p99, 2 beyond p99.9 */
+	c = diff_of(plain, brief);
+	assert_int_equal(result(c, "p99>+1000%"), FAILON_PASSES);
+	assert_int_equal(result(c, "p99.9>+1000%"), FAILON_UNJUDGED);
+	assert_int_equal(result(c, "p99.9>1ns"), FAILON_UNJUDGED);
+	assert_int_equal(result(c, "max>10s"), FAILON_PASSES);
+	assert_int_equal(result(c, "busy_share>200%"), FAILON_PASSES);
+	done(c);
 }
 
 static void conditions_hold_when_they_should(void **state)
@@ -513,6 +535,61 @@ static void junit_counts_what_failed(void **state)
 	done(c);
 }
 
+/* Too short for p99: 12 slices of 50 iterations. */
+static struct comparison *brief_comparison(void)
+{
+	struct make brief = plain;
+
+	brief.seconds = 3;
+	brief.slice_iterations = 50;
+	return diff_of(plain, brief);
+}
+
+static void what_was_not_judged_is_said(void **state)
+{
+	struct comparison *c = brief_comparison();
+	char *text = print(&diff_text, c, NULL);
+
+	(void)state;
+	assert_non_null(strstr(text, "note: p99 was not judged: too few iterations, 30000 before "
+				     "and 600 after; it takes 1000 a side"));
+	free(text);
+	text = print(&diff_markdown, c, NULL);
+	assert_non_null(strstr(text, "Note: p99 was not judged"));
+	free(text);
+	text = print(&diff_junit, c, NULL);
+	assert_non_null(strstr(text, "errors=\"0\" skipped=\"1\""));
+	assert_non_null(strstr(text, "name=\"p99\">\n    <skipped message=\"too few"));
+	free(text);
+	text = print(&diff_junit, c, "p99>+10%");
+	assert_non_null(strstr(text, "errors=\"1\" skipped=\"0\""));
+	assert_non_null(strstr(text, "not judged: no difference"));
+	free(text);
+	text = print(&diff_text, c, "stalls_per_s>5");
+	assert_null(strstr(text, "note: p99"));
+	free(text);
+	done(c);
+}
+
+static void losses_and_stalls_added_up_are_said(void **state)
+{
+	static const struct diff_format *const formats[] = {&diff_text, &diff_markdown,
+							    &diff_junit};
+	struct comparison *c = diff_of(plain, plain);
+	char *text;
+
+	(void)state;
+	c->sides[0].recordings[0]->lost = 3;
+	c->sides[1].recordings[0]->nr_added_up = 1234;
+	for (int i = 0; i < 3; i++) {
+		text = print(formats[i], c, NULL);
+		assert_non_null(strstr(text, "3 events were lost"));
+		assert_non_null(strstr(text, "1234 stalls were added up"));
+		free(text);
+	}
+	done(c);
+}
+
 static void markdown_cannot_be_broken_by_names(void **state)
 {
 	struct comparison *c = diff_of(plain, stalling("a|b`<script>@all", 3));
@@ -554,6 +631,9 @@ int main(void)
 		cmocka_unit_test(errors_point_at_the_character),
 		cmocka_unit_test(conditions_hold_when_they_should),
 		cmocka_unit_test(a_wait_for_a_cpu_is_no_new_site),
+		cmocka_unit_test(a_quantile_of_too_few_iterations_is_not_judged),
+		cmocka_unit_test(what_was_not_judged_is_said),
+		cmocka_unit_test(losses_and_stalls_added_up_are_said),
 		cmocka_unit_test(noise_does_not_make_a_relative_condition_hold),
 		cmocka_unit_test(json_says_all_of_it),
 		cmocka_unit_test(junit_counts_what_failed),

@@ -249,6 +249,17 @@ static int print(const struct diff_options *o, const struct verdict *v)
 	return err;
 }
 
+/* The exit status of a verdict that was printed. */
+static int conclude(const struct verdict *v)
+{
+	if (v->failed || !v->unjudged)
+		return v->failed ? EXIT_FAILED : EXIT_DONE;
+	for (size_t i = 0; i < v->nr_conditions; i++)
+		if (v->conditions[i].result == FAILON_UNJUDGED)
+			log_err("%s: %s", v->conditions[i].failon.text, v->conditions[i].detail);
+	return EXIT_NO_VERDICT;
+}
+
 static int diff(const struct diff_options *o)
 {
 	struct side sides[2] = {0};
@@ -268,7 +279,7 @@ static int diff(const struct diff_options *o)
 	v.comparison = c;
 	verdict__decide(&v);
 	if (print(o, &v) == 0)
-		status = v.failed ? EXIT_FAILED : EXIT_DONE;
+		status = conclude(&v);
 out:
 	comparison__free(c);
 	free_side(&sides[0]);

@@ -401,7 +401,7 @@ static double least_blocks(const struct comparison *c, const struct resampled *s
 	return least;
 }
 
-static double iterations_of(const struct side *side)
+double side__iterations(const struct side *side)
 {
 	double sum = 0;
 
@@ -410,14 +410,16 @@ static double iterations_of(const struct side *side)
 	return sum;
 }
 
+double metric__least_iterations(enum metric m)
+{
+	return metrics[m].quantile > 0 ? ceil(MIN_BEYOND / (1 - metrics[m].quantile) - 1e-6) : 0;
+}
+
 static bool enough(const struct comparison *c, int m)
 {
-	double beyond = 1 - metrics[m].quantile;
+	double least = metric__least_iterations(m);
 
-	if (!metrics[m].judged)
-		return false;
-	return metrics[m].quantile <= 0 || (iterations_of(&c->sides[0]) * beyond >= MIN_BEYOND &&
-					    iterations_of(&c->sides[1]) * beyond >= MIN_BEYOND);
+	return side__iterations(&c->sides[0]) >= least && side__iterations(&c->sides[1]) >= least;
 }
 
 /* Beyond the noise is not enough: it must also be large enough to matter. */
@@ -453,7 +455,8 @@ static void compare_metric(struct comparison *c, const struct resampled *s, int 
 		f->high = f->before * expm1(f->high);
 	}
 	f->gates = metrics[m].gates;
-	if (enough(c, m))
+	f->too_few = !enough(c, m);
+	if (metrics[m].judged && !f->too_few)
 		f->judgement = judge(f, c->options.min_effect, min);
 }
 

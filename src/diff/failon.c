@@ -233,6 +233,20 @@ static bool compares(const struct failon *f, double value)
 	return f->or_equal ? value >= f->value : value > f->value;
 }
 
+/* A quantile which so few iterations do not show: any answer would be luck. */
+static bool cannot_be_judged(const struct failon *f, const struct comparison *c, char *detail,
+			     size_t bytes)
+{
+	if (f->subject != FAILON_METRIC || !c->metrics[f->which].too_few)
+		return false;
+	snprintf(detail, bytes,
+		 "too few iterations to judge %s: %.0f before and %.0f after, %.0f a side are "
+		 "needed",
+		 c->metrics[f->which].name, side__iterations(&c->sides[0]),
+		 side__iterations(&c->sides[1]), metric__least_iterations(f->which));
+	return true;
+}
+
 static bool finding_holds(const struct failon *f, const struct finding *v, char *detail,
 			  size_t bytes)
 {
@@ -306,7 +320,7 @@ static bool worse_site_holds(const struct failon *f, const struct comparison *c,
 	return compares(f, most);
 }
 
-bool failon__holds(const struct failon *f, const struct comparison *c, char *detail, size_t bytes)
+static bool holds(const struct failon *f, const struct comparison *c, char *detail, size_t bytes)
 {
 	switch (f->subject) {
 	case FAILON_METRIC:
@@ -321,4 +335,12 @@ bool failon__holds(const struct failon *f, const struct comparison *c, char *det
 		snprintf(detail, bytes, "%s", c->regression ? "a regression" : "no regression");
 		return c->regression;
 	}
+}
+
+enum failon_result failon__judge(const struct failon *f, const struct comparison *c, char *detail,
+				 size_t bytes)
+{
+	if (cannot_be_judged(f, c, detail, bytes))
+		return FAILON_UNJUDGED;
+	return holds(f, c, detail, bytes) ? FAILON_HOLDS : FAILON_PASSES;
 }
