@@ -321,6 +321,28 @@ static void bins_stay_bounded_and_gaps_count_as_time(void **state)
 	recording__free(r);
 }
 
+static void idle_time_at_start_and_end_counts(void **state)
+{
+	struct recording *r = recording__new("x");
+	struct ls_start start = {.mono_ns = 100 * SEC, .threshold_ns = 10 * MS};
+	struct ls_loop_summary loop = {.max_ns = 1};
+	struct ls_summary summary = {.seconds = 60, .loops = &loop, .nr_loops = 1};
+	struct ls_slice s = {.iterations = 600, .stalls = 3};
+
+	(void)state;
+	recording__reporter.start(r, &start);
+	for (uint64_t i = 20; i < 40; i++) {
+		s.start_ns = start.mono_ns + i * SEC;
+		s.end_ns = s.start_ns + SEC;
+		recording__reporter.slice(r, &s);
+	}
+	recording__reporter.summary(r, &summary);
+	near(r->total.seconds, 60);
+	near(r->total.stalls / r->total.seconds, 1);
+	assert_int_equal(r->nr_bins, 60);
+	recording__free(r);
+}
+
 /* --- conditions --- */
 
 static void parses(const char *text, enum failon_kind kind, double value)
@@ -384,6 +406,9 @@ static void errors_point_at_the_character(void **state)
 	refuses_at("new-site<5ms", 8, "takes >");
 	refuses_at("p99>1ms p50>1ms", 8, "nothing more");
 	refuses_at("regression>1", 10, "nothing more");
+	refuses_at("max>+10%", 4, "max takes no sign");
+	refuses_at("max<=-5ms", 5, "max takes no sign");
+	refuses_at("max>10%", 6, "expected ns, us, ms or s");
 	refuses_at("disk>5ms", 6, "expected us/s");
 }
 
@@ -627,6 +652,7 @@ int main(void)
 		cmocka_unit_test(runs_that_differ_by_themselves_raise_the_bar),
 		cmocka_unit_test(what_cannot_be_compared_is_refused),
 		cmocka_unit_test(bins_stay_bounded_and_gaps_count_as_time),
+		cmocka_unit_test(idle_time_at_start_and_end_counts),
 		cmocka_unit_test(conditions_parse),
 		cmocka_unit_test(errors_point_at_the_character),
 		cmocka_unit_test(conditions_hold_when_they_should),

@@ -28,7 +28,7 @@ static const char usage[] =
 	"  --confidence PERCENT that equal programs pass (default 95)\n"
 	"  --min-effect PERCENT smaller relative changes are none (default 5)\n"
 	"  -o FILE              write to FILE instead of standard output\n"
-	"  -h                   this help\n"
+	"  -h, -V               this help; the version\n"
 	"\n"
 	"Several recordings a side show how much runs differ by themselves: give three or more.\n"
 	"Exit status: 0 passed, 1 a regression (or a condition holds), 2 usage, 3 could not "
@@ -106,7 +106,7 @@ static bool parse_percent(const char *name, const char *text, double low, double
 	return true;
 }
 
-/* EXIT_DONE: go on; -1: done already (-h); else the status. */
+/* EXIT_DONE: go on; -1: done already (-h, -V); else the status. */
 static int parse_option(int opt, struct diff_options *o)
 {
 	bool ok = true;
@@ -133,6 +133,9 @@ static int parse_option(int opt, struct diff_options *o)
 	case 'h':
 		fputs(usage, stdout);
 		return -1;
+	case 'V':
+		puts("loopstall " LS_VERSION);
+		return -1;
 	default:
 		ok = false; /* say_bad_option() has said why */
 	}
@@ -150,13 +153,14 @@ static int parse_side(int argc, char **argv, struct diff_options *o, char ***pat
 		{"output", required_argument, NULL, 'o'},
 		{"verbose", no_argument, NULL, 'v'},
 		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},
 		{0},
 	};
 	int opt, status;
 
 	optind = 0; /* glibc: begin anew, and let options stand after files */
 	opterr = 0;
-	while ((opt = getopt_long(argc, argv, ":o:vh", longs, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, ":o:vhV", longs, NULL)) != -1) {
 		if (opt == '?' || opt == ':')
 			say_bad_option(opt, argv, "loopstall diff");
 		status = parse_option(opt, o);

@@ -4,7 +4,8 @@
  * subject    = "p50" ... "iterations_per_s" | a class of the ledger | "new-site" | "worse-site"
  * value      = [ "+" | "-" ] number [ unit ]
  *
- * A sign makes it a comparison with before, which must also be beyond the noise. docs/diff.md has
+ * A sign makes it a comparison with before, which must also be beyond the noise: not for sites, and
+ * not for max, which is one iteration and has no noise to be estimated. docs/diff.md has
  * it for users.
  */
 #include <ctype.h>
@@ -121,6 +122,11 @@ static bool parse_number(struct parser *ps, double *value)
 	return ps->p > begin || expect(ps, "expected a number");
 }
 
+static bool is_max(const struct failon *f)
+{
+	return f->subject == FAILON_METRIC && f->which == METRIC_MAX;
+}
+
 static enum unit unit_of(const struct failon *f)
 {
 	if (f->subject == FAILON_METRIC)
@@ -134,9 +140,9 @@ static const char *unit_wanted(const struct failon *f)
 
 	switch (unit_of(f)) {
 	case UNIT_NS:
-		return f->subject >= FAILON_NEW_SITE ? "expected ns, us, ms or s"
-		       : sign                        ? "expected %, ns, us, ms or s"
-						     : "expected ns, us, ms or s (or a sign and %)";
+		return f->subject >= FAILON_NEW_SITE || is_max(f) ? "expected ns, us, ms or s"
+		       : sign                                     ? "expected %, ns, us, ms or s"
+			      : "expected ns, us, ms or s (or a sign and %)";
 	case UNIT_NS_PER_S:
 		return sign ? "expected %, us/s or ms/s"
 			    : "expected us/s or ms/s (or a sign and %)";
@@ -192,6 +198,9 @@ static bool parse_value(struct parser *ps)
 	if (*ps->p == '+' || *ps->p == '-') {
 		if (f->subject >= FAILON_NEW_SITE)
 			return expect(ps, "a site's condition takes no sign");
+		if (is_max(f))
+			return expect(ps, "max takes no sign: its noise cannot be estimated (p99.9 "
+					  "does)");
 		f->kind = FAILON_DIFFERENCE;
 		ps->p++;
 	}
