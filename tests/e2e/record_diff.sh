@@ -66,7 +66,8 @@ if ldd "$T/loopstall" | grep libbpf; then fail "libbpf is needed to read a trace
 for format in text json folded flamegraph speedscope pprof perfetto html; do
 	as_nobody report "$T/inline.lst" --format $format >"$T/inline.$format" 2>"$T/report.err" ||
 		fail "report --format $format" "$T/report.err"
-	[ -s "$T/inline.$format" ] && [ ! -s "$T/report.err" ] || fail "$format is empty" "$T/report.err"
+	[[ -s $T/inline.$format && ! -s $T/report.err ]] ||
+		fail "$format is empty" "$T/report.err"
 done
 for format in text json folded flamegraph html; do
 	grep -q handle_sleep "$T/inline.$format" || fail "$format lacks handle_sleep"
@@ -138,6 +139,7 @@ whole "$T/ctrl_c.lst" "Ctrl-C"
 start filtered loopstall record -p "$many" -m 50us -M 90us -d 2 -o "$T/filtered.lst"
 finish "$pid" 10
 zstd -dcq "$T/filtered.lst" >"$T/filtered.json"
+# shellcheck disable=SC2016 # variables of jq
 assert_jq "$T/filtered.json" '(map(select(.type == "slice").stalls) | add) as $slices
 	| (map(select(.type == "total").stalls) | add) as $all | ($slices - $all | fabs) <= 2 and $all > 0' \
 	"-M: the slices have what the total has"
