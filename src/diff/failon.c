@@ -305,7 +305,7 @@ static bool new_site_holds(const struct failon *f, const struct comparison *c, c
 	return compares(f, worst->total_ns[1]);
 }
 
-/* By how much more of its time than before, in the length of the recording before. */
+/* By how much more of its time than before, in the length of a recording after. */
 static bool worse_site_holds(const struct failon *f, const struct comparison *c, char *detail,
 			     size_t bytes)
 {
