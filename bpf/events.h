@@ -234,7 +234,7 @@ struct ls_loop_state {
 	__u8 before_attach;
 	__u8 at_boundary; /* its own boundary is being accounted: samples and switches stand back */
 	__u8 mixed;       /* the ledger under way has more than CPU time */
-	__u32 pair; /* which capture buffers the iteration has taken, + 1; 0 none yet */
+	__u32 pair;       /* which capture buffers the iteration has taken, + 1; 0 none yet */
 	__u32 _pad2;
 
 	/* Totals since the loop was found. */

@@ -31,6 +31,7 @@ static const char usage[] =
 	"  -h, -V               this help; the version\n"
 	"\n"
 	"Several recordings a side show how much runs differ by themselves: give three or more.\n"
+	"A file may be - for standard input.\n"
 	"Exit status: 0 passed, 1 a regression (or a condition holds), 2 usage, 3 could not "
 	"compare.\n";
 

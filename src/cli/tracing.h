@@ -14,8 +14,8 @@
 	"  -t TID           this thread only\n"                                                    \
 	"  -m LENGTH        least stall to report (default 10ms; 50us, 1s; a bare number is us)\n" \
 	"  -M LENGTH        greatest stall to report\n"                                            \
-	"  -d SECONDS       how long to trace (default: until Ctrl-C); a command that was\n"        \
-	"                   started gets SIGTERM then\n"                                            \
+	"  -d SECONDS       how long to trace (default: until Ctrl-C); a command that was\n"       \
+	"                   started gets SIGTERM then\n"                                           \
 	"  -v, -vv          say what is being done; and what libbpf says\n"                        \
 	"  -h, -V           this help; the version\n"
 
