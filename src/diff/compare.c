@@ -739,18 +739,32 @@ out:
 
 /* --- the whole --- */
 
-/* What part of a side's stalled time was a wait for a CPU. */
-static double contention(const struct side *side)
+static void add_contention(const struct side *side, double *waited, double *stalled)
 {
 	const struct recording *r;
-	double waited = 0, all = 0;
+	double waits = 0, all = 0, seconds = 0;
 
 	for (size_t i = 0; i < side->n; i++) {
 		r = side->recordings[i];
-		waited += r->total.ledger_ns[LS_RUNQUEUE] + r->total.ledger_ns[LS_THROTTLED];
+		waits += r->total.ledger_ns[LS_RUNQUEUE] + r->total.ledger_ns[LS_THROTTLED];
 		all += r->total.stalled_ns;
+		seconds += r->total.seconds;
 	}
-	return all > 0 ? fmin(waited / all, 1) : 0;
+	*waited = fmax(*waited, waits / seconds);
+	*stalled = fmax(*stalled, all / seconds);
+}
+
+/*
+ * What part of the stalled time was a wait for a CPU, in the side with most of each: the few stalls of a
+ * program without a bug are all of that kind, and must not hide the bug of the other side.
+ */
+static double contention(const struct side sides[2])
+{
+	double waited = 0, stalled = 0;
+
+	for (int side = 0; side < 2; side++)
+		add_contention(&sides[side], &waited, &stalled);
+	return stalled > 0 ? fmin(waited / stalled, 1) : 0;
 }
 
 /* A site that is new or worse while the stalled time as a whole fell is said, but is no regression.
@@ -829,7 +843,7 @@ struct comparison *comparison__new(const struct side sides[2],
 	if (c) {
 		c->options = *options;
 		memcpy(c->sides, sides, sizeof(c->sides));
-		c->contention = fmax(contention(&sides[0]), contention(&sides[1]));
+		c->contention = contention(sides);
 		c->run_to_run = hypot(RUN_TO_RUN, RUN_TO_RUN_CONTENTION * c->contention);
 	}
 	err = c ? make_scratch(c, &scratch) : -ENOMEM;
