@@ -24,6 +24,7 @@ struct make {
 	const char *function;          /* where they stall */
 	const char *file;
 	enum ls_cause cause;   /* 0 (cpu): network */
+	uint64_t runqueue_ns;  /* of each stall */
 	uint64_t threshold_ns; /* 0: 10 ms */
 	uint64_t seed;
 };
@@ -63,7 +64,8 @@ static void put_stall(struct recording *r, const struct make *m, uint64_t at,
 	slice->stalls++;
 	slice->iterations++;
 	slice->stalled_wall_ns += 30 * MS;
-	slice->ledger.ns[cause] += 30 * MS;
+	slice->ledger.ns[cause] += 30 * MS - m->runqueue_ns;
+	slice->ledger.ns[LS_RUNQUEUE] += m->runqueue_ns;
 	fixture_count(slice->histogram, 30 * MS, 1);
 }
 
@@ -294,6 +296,26 @@ static void a_healthy_side_that_waits_for_its_cpu_hides_nothing(void **state)
 	done(c);
 	c = diff_of(healthy, healthy);
 	assert_true(c->contention > 0.99);
+	done(c);
+}
+
+/* A third of the bug's own stalls may be waits for a CPU, so that runs differ much: gone is gone. */
+static void what_is_gone_is_seen_on_a_busy_machine(void **state)
+{
+	struct make busy = stalling("external", 8), gone = plain;
+	struct comparison *c;
+
+	(void)state;
+	busy.runqueue_ns = 10 * MS;
+	c = diff_of(busy, gone);
+	assert_true(c->contention > 0.3);
+	assert_int_equal(site(c, "external")->f.judgement, JUDGED_GONE);
+	assert_int_equal(c->metrics[METRIC_STALLS_PER_S].judgement, JUDGED_BETTER);
+	done(c);
+	gone = busy;
+	gone.stalls = 6; /* a quarter less is none, there */
+	c = diff_of(busy, gone);
+	assert_int_equal(site(c, "external")->f.judgement, JUDGED_SAME);
 	done(c);
 }
 
@@ -672,6 +694,7 @@ int main(void)
 		cmocka_unit_test(a_site_is_the_same_in_another_checkout),
 		cmocka_unit_test(runs_that_differ_by_themselves_raise_the_bar),
 		cmocka_unit_test(a_healthy_side_that_waits_for_its_cpu_hides_nothing),
+		cmocka_unit_test(what_is_gone_is_seen_on_a_busy_machine),
 		cmocka_unit_test(what_cannot_be_compared_is_refused),
 		cmocka_unit_test(bins_stay_bounded_and_gaps_count_as_time),
 		cmocka_unit_test(idle_time_at_start_and_end_counts),

@@ -354,6 +354,21 @@ static void widen(double center, double by, double *low, double *high)
 	*high = center + hypot(*high - center, by);
 }
 
+/*
+ * Likewise for sums and rates. Runs differ in proportion, so what is nothing on one side owes nothing to
+ * that: the noise is on the ratio of the sides, `by` as a part of the greater, half of it to each.
+ */
+static void widen_ratio(double before, double after, double by, double *low, double *high)
+{
+	double greater = fmax(fabs(before), fabs(after)), center = after - before;
+	double half = greater > 0 ? fmin(by / greater / 2, 50) : 0;
+	double least = after * exp(-half) - before * exp(half);
+	double most = after * exp(half) - before * exp(-half);
+
+	*low = center - hypot(center - *low, center - least);
+	*high = center + hypot(*high - center, most - center);
+}
+
 /* Estimates of one metric as arrays, for spread_of. */
 static struct spread metric_spread(const struct comparison *c, const struct resampled *s, int m,
 				   double scale)
@@ -441,13 +456,18 @@ static void compare_metric(struct comparison *c, const struct resampled *s, int 
 	struct spread spread = metric_spread(c, s, m, logarithmic ? 1 : fmax(fabs(a), fabs(b)));
 	struct finding *f = &c->metrics[m];
 	double min = logarithmic ? MIN_LENGTH_NS : metrics[m].unit == UNIT_SHARE ? MIN_SHARE : 0;
+	double noise;
 
 	*f = (struct finding){.name = metrics[m].name, .unit = metrics[m].unit};
 	for (size_t i = 0; i < REPLICATES; i++)
 		s->replicates[1][m][i] -= s->replicates[0][m][i];
 	percentile_interval(s->replicates[1][m], b - a, tail, least_blocks(c, s), &f->low,
 			    &f->high);
-	widen(b - a, stats__t_quantile(tail, spread.df) * sqrt(spread.variance), &f->low, &f->high);
+	noise = stats__t_quantile(tail, spread.df) * sqrt(spread.variance);
+	if (logarithmic)
+		widen(b - a, noise, &f->low, &f->high);
+	else
+		widen_ratio(a, b, noise, &f->low, &f->high);
 	f->before = logarithmic ? exp(a) : a;
 	f->after = logarithmic ? exp(b) : b;
 	if (logarithmic) {
@@ -520,10 +540,11 @@ static void compare_sums(const struct comparison *c, series_fn series, const voi
 	for (int side = 0; side < 2; side++)
 		variance += mean(s.variances[side], n[side]) / (double)n[side];
 	spread = spread_of(s.values, s.variances, n, fmax(f->before, f->after) * c->run_to_run);
-	half = hypot(stats__t_quantile(tail, fmax(s.nr_blocks - 1, 2)) * sqrt(variance),
-		     stats__t_quantile(tail, spread.df) * sqrt(spread.variance));
+	half = stats__t_quantile(tail, fmax(s.nr_blocks - 1, 2)) * sqrt(variance);
 	f->low = f->after - f->before - half;
 	f->high = f->after - f->before + half;
+	widen_ratio(f->before, f->after, stats__t_quantile(tail, spread.df) * sqrt(spread.variance),
+		    &f->low, &f->high);
 	f->judgement = judge(f, fmax(c->options.min_effect, MIN_SITE_EFFECT), MIN_NS_PER_S);
 }
 

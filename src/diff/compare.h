@@ -72,7 +72,7 @@ struct comparison {
 	struct finding ledger[LEDGER_CLASSES];
 	struct site_finding *sites; /* the greatest change first */
 	size_t nr_sites;
-	double contention; /* part of the stalled time that was a wait for a CPU */
+	double contention;  /* part of the stalled time that was a wait for a CPU */
 	double run_to_run;  /* how much single runs are taken to differ, relatively */
 	bool sites_excused; /* sites are new or worse, but the stalled time as a whole fell */
 	bool regression;
