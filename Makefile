@@ -31,7 +31,7 @@ STALLERS := $(patsubst tests/stallers/%.c,$(B)/stallers/%,$(wildcard tests/stall
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help deps demo test truth check-vm check-python check-readers bench asan fuzz lint lint-format lint-tidy \
+.PHONY: all help deps demo test truth check-vm check-python check-readers check-diff bench asan fuzz lint lint-format lint-tidy \
 	lint-cppcheck lint-shell lint-license format install uninstall clean soak soak-export
 
 all: $(B)/loopstall $(if $(SERVER_SRCS),$(B)/offload-server) ## build the programs
@@ -166,6 +166,9 @@ fuzz: $(FUZZERS) ## run every fuzz target for FUZZ_SECONDS (20)
 
 check-readers: $(B)/loopstall $(B)/tests/make_trace ## open every report format in its own reader (npm, Chromium)
 	$(Q)tests/readers/check.sh
+
+check-diff: $(B)/loopstall $(B)/tests/make_trace $(B)/bench/diff_power ## false alarms and power of diff; cost of a trace of 100,000 stalls
+	$(Q)tests/bench/diff_check.sh
 
 check-python: all ## Python frames under each version that Debian's suites have (root; fetches them)
 	$(Q)tests/python/check.sh

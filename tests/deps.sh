@@ -5,7 +5,7 @@ set -eu
 
 build="gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev libdw-dev libiberty-dev zlib1g-dev
 libzstd-dev libjansson-dev libmicrohttpd-dev libncurses-dev libevent-dev libsqlite3-dev libcmocka-dev"
-tests="python3 curl prometheus redis-server redis-tools procps psmisc jq
+tests="python3 curl prometheus redis-server redis-tools procps psmisc jq time
 python3-fastapi python3-uvicorn python3-uvloop python3-requests python3-sqlalchemy python3-aiohttp
 python3-tornado python3-gunicorn valgrind"
 bench="hey wrk linux-perf strace libbpf-tools"

@@ -131,6 +131,30 @@ static void absent_facts_are_absent_keys(void **state)
 	free(text);
 }
 
+static void summary_counts_stalls_that_were_added_up(void **state)
+{
+	struct ls_rest rest = {.stalls = 1200, .wall_ns = 3 * SEC};
+	struct ls_summary summary = {.seconds = 1};
+	size_t bytes;
+	char *buf = NULL;
+	FILE *out = open_memstream(&buf, &bytes);
+	struct reporter r;
+	void *self;
+	json_t *o;
+
+	(void)state;
+	assert_int_equal(report_json__new(out, &r, &self), 0);
+	assert_int_equal(r.rest(self, &rest), 0);
+	assert_int_equal(r.rest(self, &rest), 0);
+	assert_int_equal(r.summary(self, &summary), 0);
+	r.free(self);
+	fclose(out);
+	o = line(buf, "summary", 0);
+	assert_int_equal(number(o, "stalls_added_up"), 2400);
+	json_decref(o);
+	free(buf);
+}
+
 static void summary_has_loops_histograms_losses_and_cost(void **state)
 {
 	char *text = run_fixture();
@@ -197,6 +221,7 @@ int main(void)
 		cmocka_unit_test(stall_has_ledger_causes_site_and_stack),
 		cmocka_unit_test(absent_facts_are_absent_keys),
 		cmocka_unit_test(summary_has_loops_histograms_losses_and_cost),
+		cmocka_unit_test(summary_counts_stalls_that_were_added_up),
 		cmocka_unit_test(strings_become_valid_utf8_without_control_characters),
 		cmocka_unit_test(a_full_disk_ends_the_run_by_name),
 	};

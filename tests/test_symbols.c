@@ -685,6 +685,45 @@ static void forgotten_process_is_read_again(void **state)
 	assert_complete(f);
 }
 
+/* As readelf has it. */
+static void read_build_id(const char *path, char id[130])
+{
+	char command[PATH_MAX + 100];
+	FILE *out;
+
+	snprintf(command, sizeof(command), "LC_ALL=C readelf -n %s | sed -n 's/^ *Build ID: //p'",
+		 path);
+	out = popen(command, "re");
+	assert_non_null(out);
+	assert_int_equal(fscanf(out, "%129s", id), 1);
+	pclose(out);
+}
+
+static void build_ids_of_modules_outlive_their_process(void **state)
+{
+	struct fixture *f = *state;
+	const struct ls_module *modules;
+	size_t nr, found = 0;
+	char id[130];
+
+	symbolizer__modules(f->s, &nr);
+	assert_int_equal(nr, 0);
+	launch_ready(f, "static", "chain");
+	read_build_id(in_dir("static"), id);
+	for (int i = 0; i < 2; i++) {
+		unwind_target(f);
+		symbolizer__forget(f->s, f->t.pid);
+	}
+	modules = symbolizer__modules(f->s, &nr);
+	for (size_t i = 0; i < nr; i++) {
+		if (strcmp(modules[i].path, in_dir("static")) != 0)
+			continue;
+		assert_string_equal(modules[i].build_id, id);
+		found++;
+	}
+	assert_int_equal(found, 1);
+}
+
 static void counts_tell_the_share_of_named_frames(void **state)
 {
 	struct fixture *f = *state;
@@ -939,6 +978,7 @@ int main(void)
 		with_symbolizer(process_never_seen_is_no_such_process),
 		with_symbolizer(forgotten_process_is_read_again),
 		with_symbolizer(counts_tell_the_share_of_named_frames),
+		with_symbolizer(build_ids_of_modules_outlive_their_process),
 		with_symbolizer(generated_code_is_named_by_the_perf_map),
 		with_symbolizer(garbage_stacks_and_registers_end_in_truncation),
 		with_symbolizer(rules_that_go_in_a_circle_end_at_once),

@@ -489,6 +489,31 @@ static void no_terminal_gets_no_colour(void **state)
 	free(text);
 }
 
+/* --- a trace of bounded size ---------------------------------------------------------------- */
+
+static int feed_rest(const struct reporter *r, void *self)
+{
+	struct ls_rest rest = {.stalls = 1200, .wall_ns = 3 * SEC};
+	struct ls_summary summary = {.seconds = 1};
+
+	for (int i = 0; i < 2; i++) /* a loop each */
+		assert_int_equal(r->rest(self, &rest), 0);
+	return r->summary(self, &summary);
+}
+
+static void stalls_that_were_added_up_are_said(void **state)
+{
+	char *text = report(&plain, feed_rest);
+
+	(void)state;
+	assert_has(text, "\n2400 stalls, of 6.00 s together, are in the sums alone: the trace is "
+			 "bounded (record --max-size)\n");
+	free(text);
+	text = report(&plain, fixture_run);
+	assert_lacks(text, "in the sums alone");
+	free(text);
+}
+
 /* --- writing -------------------------------------------------------------------------------- */
 
 static void full_disk_is_an_error_that_ends_the_run(void **state)
@@ -531,6 +556,7 @@ int main(void)
 		cmocka_unit_test(lengths_have_three_digits),
 		cmocka_unit_test(terminal_gets_colour_and_its_own_width),
 		cmocka_unit_test(no_terminal_gets_no_colour),
+		cmocka_unit_test(stalls_that_were_added_up_are_said),
 		cmocka_unit_test(full_disk_is_an_error_that_ends_the_run),
 	};
 

@@ -28,9 +28,10 @@ static const char usage[] =
 	"  --confidence PERCENT that equal programs pass (default 95)\n"
 	"  --min-effect PERCENT smaller relative changes are none (default 5)\n"
 	"  -o FILE              write to FILE instead of standard output\n"
-	"  -h                   this help\n"
+	"  -h, -V               this help; the version\n"
 	"\n"
 	"Several recordings a side show how much runs differ by themselves: give three or more.\n"
+	"A file may be - for standard input.\n"
 	"Exit status: 0 passed, 1 a regression (or a condition holds), 2 usage, 3 could not "
 	"compare.\n";
 
@@ -106,7 +107,7 @@ static bool parse_percent(const char *name, const char *text, double low, double
 	return true;
 }
 
-/* EXIT_DONE: go on; -1: done already (-h); else the status. */
+/* EXIT_DONE: go on; -1: done already (-h, -V); else the status. */
 static int parse_option(int opt, struct diff_options *o)
 {
 	bool ok = true;
@@ -133,6 +134,9 @@ static int parse_option(int opt, struct diff_options *o)
 	case 'h':
 		fputs(usage, stdout);
 		return -1;
+	case 'V':
+		puts("loopstall " LS_VERSION);
+		return -1;
 	default:
 		ok = false; /* say_bad_option() has said why */
 	}
@@ -150,13 +154,14 @@ static int parse_side(int argc, char **argv, struct diff_options *o, char ***pat
 		{"output", required_argument, NULL, 'o'},
 		{"verbose", no_argument, NULL, 'v'},
 		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},
 		{0},
 	};
 	int opt, status;
 
 	optind = 0; /* glibc: begin anew, and let options stand after files */
 	opterr = 0;
-	while ((opt = getopt_long(argc, argv, ":o:vh", longs, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, ":o:vhV", longs, NULL)) != -1) {
 		if (opt == '?' || opt == ':')
 			say_bad_option(opt, argv, "loopstall diff");
 		status = parse_option(opt, o);
@@ -249,6 +254,17 @@ static int print(const struct diff_options *o, const struct verdict *v)
 	return err;
 }
 
+/* The exit status of a verdict that was printed. */
+static int conclude(const struct verdict *v)
+{
+	if (v->failed || !v->unjudged)
+		return v->failed ? EXIT_FAILED : EXIT_DONE;
+	for (size_t i = 0; i < v->nr_conditions; i++)
+		if (v->conditions[i].result == FAILON_UNJUDGED)
+			log_err("%s: %s", v->conditions[i].failon.text, v->conditions[i].detail);
+	return EXIT_NO_VERDICT;
+}
+
 static int diff(const struct diff_options *o)
 {
 	struct side sides[2] = {0};
@@ -268,7 +284,7 @@ static int diff(const struct diff_options *o)
 	v.comparison = c;
 	verdict__decide(&v);
 	if (print(o, &v) == 0)
-		status = v.failed ? EXIT_FAILED : EXIT_DONE;
+		status = conclude(&v);
 out:
 	comparison__free(c);
 	free_side(&sides[0]);

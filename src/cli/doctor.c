@@ -114,7 +114,7 @@ int cmd_doctor(int argc, char **argv)
 	int opt;
 
 	opterr = 0;
-	while ((opt = getopt(argc, argv, "+:p:vh")) != -1) {
+	while ((opt = getopt(argc, argv, "+:p:vhV")) != -1) {
 		switch (opt) {
 		case 'p':
 			if (!parse_pids(optarg, &pids))
@@ -125,6 +125,9 @@ int cmd_doctor(int argc, char **argv)
 			break;
 		case 'h':
 			fputs(usage, stdout);
+			return EXIT_DONE;
+		case 'V':
+			puts("loopstall " LS_VERSION);
 			return EXIT_DONE;
 		default:
 			say_bad_option(opt, argv, "loopstall doctor");

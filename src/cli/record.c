@@ -51,6 +51,7 @@ static int parse(int argc, char **argv, struct record_options *o)
 		{"pid", required_argument, NULL, 'p'},
 		{"duration", required_argument, NULL, 'd'},
 		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},
 		{0},
 	};
 	int opt, status;

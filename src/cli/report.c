@@ -36,7 +36,7 @@ static const char usage[] =
 	"  -o FILE          write to FILE instead of standard output\n"
 	"  -f               as --format folded\n"
 	"  -U, -K           user frames only, kernel frames only (text, folded)\n"
-	"  -h               this help\n"
+	"  -h, -V           this help; the version\n"
 	"\n"
 	"FILE may be - for standard input. Exit status: 0 done, 1 the file could not be read or "
 	"the\n"
@@ -101,7 +101,7 @@ static const struct format *find_format(const char *name)
 	return NULL;
 }
 
-/* EXIT_DONE: go on; -1: done already (-h); else the status. */
+/* EXIT_DONE: go on; -1: done already (-h, -V); else the status. */
 static int parse_option(int opt, struct report_options *o)
 {
 	switch (opt) {
@@ -126,6 +126,9 @@ static int parse_option(int opt, struct report_options *o)
 	case 'h':
 		fputs(usage, stdout);
 		return -1;
+	case 'V':
+		puts("loopstall " LS_VERSION);
+		return -1;
 	default:
 		return EXIT_USAGE; /* say_bad_option() has said why */
 	}
@@ -134,15 +137,19 @@ static int parse_option(int opt, struct report_options *o)
 static int parse(int argc, char **argv, struct report_options *o)
 {
 	static const struct option longs[] = {
-		{"format", required_argument, NULL, 'F'}, {"output", required_argument, NULL, 'o'},
-		{"folded", no_argument, NULL, 'f'},       {"verbose", no_argument, NULL, 'v'},
-		{"help", no_argument, NULL, 'h'},         {0},
+		{"format", required_argument, NULL, 'F'},
+		{"output", required_argument, NULL, 'o'},
+		{"folded", no_argument, NULL, 'f'},
+		{"verbose", no_argument, NULL, 'v'},
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},
+		{0},
 	};
 	int opt, status;
 
 	optind = 0;
 	opterr = 0;
-	while ((opt = getopt_long(argc, argv, ":fo:UKvh", longs, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, ":fo:UKvhV", longs, NULL)) != -1) {
 		if (opt == '?' || opt == ':')
 			say_bad_option(opt, argv, "loopstall report");
 		status = parse_option(opt, o);

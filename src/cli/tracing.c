@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,8 +11,11 @@
 
 #include "cli/commands.h"
 #include "cli/tracing.h"
+#include "clock.h"
 #include "log.h"
 #include "trace/features.h"
+
+static const uint64_t STOP_NS = 5000000000; /* that a command may take to end by SIGTERM */
 
 void tracing__init(struct tracing *t)
 {
@@ -165,6 +169,11 @@ static pid_t start_command(char **command, int go[2])
 	_exit(errno == ENOENT ? 127 : 126);
 }
 
+static int exit_status(int status)
+{
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
 static int wait_for_command(pid_t pid)
 {
 	int status;
@@ -172,7 +181,37 @@ static int wait_for_command(pid_t pid)
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return EXIT_FAILED;
-	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+	return exit_status(status);
+}
+
+static bool ends_within(int pidfd, uint64_t ns)
+{
+	struct pollfd fd = {.fd = pidfd, .events = POLLIN};
+	uint64_t end = clock__mono_ns() + ns, now;
+	int ready = 0;
+
+	while (!ready && (now = clock__mono_ns()) < end) {
+		ready = poll(&fd, 1, (int)((end - now) / 1000000 + 1));
+		if (ready < 0 && errno == EINTR)
+			ready = 0; /* a signal that was passed on */
+	}
+	return ready > 0;
+}
+
+/* The time of -d is over before the command is, which was started to be traced: as perf record has it.
+ * One that ended in this moment has its own status. */
+static int end_command(pid_t pid, int pidfd)
+{
+	int status;
+
+	if (waitpid(pid, &status, WNOHANG) == pid)
+		return exit_status(status);
+	kill(pid, SIGTERM);
+	if (!ends_within(pidfd, STOP_NS))
+		log_note("the command, process %d, is still there 5 s after SIGTERM: it is left "
+			 "alone",
+			 pid);
+	return EXIT_DONE;
 }
 
 static int trace_command(const struct tracing *t, const struct reporter *reporter, void *self,
@@ -204,7 +243,8 @@ static int trace_command(const struct tracing *t, const struct reporter *reporte
 	close(go[1]);
 	if (!err)
 		err = session__run(session, pidfd);
-	*status = wait_for_command(pid);
+	*status = t->session.seconds && session__nr_targets(session) ? end_command(pid, pidfd)
+								     : wait_for_command(pid);
 	session__free(session);
 	close(pidfd);
 	return err;

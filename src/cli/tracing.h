@@ -14,7 +14,8 @@
 	"  -t TID           this thread only\n"                                                    \
 	"  -m LENGTH        least stall to report (default 10ms; 50us, 1s; a bare number is us)\n" \
 	"  -M LENGTH        greatest stall to report\n"                                            \
-	"  -d SECONDS       how long to trace (default: until Ctrl-C)\n"                           \
+	"  -d SECONDS       how long to trace (default: until Ctrl-C); a command that was\n"       \
+	"                   started gets SIGTERM then\n"                                           \
 	"  -v, -vv          say what is being done; and what libbpf says\n"                        \
 	"  -h, -V           this help; the version\n"
 
@@ -43,7 +44,7 @@ bool tracing__choose_attach(enum attach_path *path);
 
 /* Traces into the reporter, until time, a signal, or the end of the targets or the command. 0 or
  * -errno, with the reason printed but for errors of the reporter. *status: the command's exit status,
- * 128 + signal if one killed it. */
+ * 128 + signal if one killed it; 0 if the time was over first and SIGTERM ended it. */
 int tracing__run(const struct tracing *t, const struct reporter *reporter, void *self, int *status);
 
 #endif

@@ -354,6 +354,21 @@ static void widen(double center, double by, double *low, double *high)
 	*high = center + hypot(*high - center, by);
 }
 
+/*
+ * Likewise for sums and rates. Runs differ in proportion, so what is nothing on one side owes nothing to
+ * that: the noise is on the ratio of the sides, `by` as a part of the greater, half of it to each.
+ */
+static void widen_ratio(double before, double after, double by, double *low, double *high)
+{
+	double greater = fmax(fabs(before), fabs(after)), center = after - before;
+	double half = greater > 0 ? fmin(by / greater / 2, 50) : 0;
+	double least = after * exp(-half) - before * exp(half);
+	double most = after * exp(half) - before * exp(-half);
+
+	*low = center - hypot(center - *low, center - least);
+	*high = center + hypot(*high - center, most - center);
+}
+
 /* Estimates of one metric as arrays, for spread_of. */
 static struct spread metric_spread(const struct comparison *c, const struct resampled *s, int m,
 				   double scale)
@@ -401,7 +416,7 @@ static double least_blocks(const struct comparison *c, const struct resampled *s
 	return least;
 }
 
-static double iterations_of(const struct side *side)
+double side__iterations(const struct side *side)
 {
 	double sum = 0;
 
@@ -410,14 +425,16 @@ static double iterations_of(const struct side *side)
 	return sum;
 }
 
+double metric__least_iterations(enum metric m)
+{
+	return metrics[m].quantile > 0 ? ceil(MIN_BEYOND / (1 - metrics[m].quantile) - 1e-6) : 0;
+}
+
 static bool enough(const struct comparison *c, int m)
 {
-	double beyond = 1 - metrics[m].quantile;
+	double least = metric__least_iterations(m);
 
-	if (!metrics[m].judged)
-		return false;
-	return metrics[m].quantile <= 0 || (iterations_of(&c->sides[0]) * beyond >= MIN_BEYOND &&
-					    iterations_of(&c->sides[1]) * beyond >= MIN_BEYOND);
+	return side__iterations(&c->sides[0]) >= least && side__iterations(&c->sides[1]) >= least;
 }
 
 /* Beyond the noise is not enough: it must also be large enough to matter. */
@@ -439,13 +456,18 @@ static void compare_metric(struct comparison *c, const struct resampled *s, int 
 	struct spread spread = metric_spread(c, s, m, logarithmic ? 1 : fmax(fabs(a), fabs(b)));
 	struct finding *f = &c->metrics[m];
 	double min = logarithmic ? MIN_LENGTH_NS : metrics[m].unit == UNIT_SHARE ? MIN_SHARE : 0;
+	double noise;
 
 	*f = (struct finding){.name = metrics[m].name, .unit = metrics[m].unit};
 	for (size_t i = 0; i < REPLICATES; i++)
 		s->replicates[1][m][i] -= s->replicates[0][m][i];
 	percentile_interval(s->replicates[1][m], b - a, tail, least_blocks(c, s), &f->low,
 			    &f->high);
-	widen(b - a, stats__t_quantile(tail, spread.df) * sqrt(spread.variance), &f->low, &f->high);
+	noise = stats__t_quantile(tail, spread.df) * sqrt(spread.variance);
+	if (logarithmic)
+		widen(b - a, noise, &f->low, &f->high);
+	else
+		widen_ratio(a, b, noise, &f->low, &f->high);
 	f->before = logarithmic ? exp(a) : a;
 	f->after = logarithmic ? exp(b) : b;
 	if (logarithmic) {
@@ -453,7 +475,8 @@ static void compare_metric(struct comparison *c, const struct resampled *s, int 
 		f->high = f->before * expm1(f->high);
 	}
 	f->gates = metrics[m].gates;
-	if (enough(c, m))
+	f->too_few = !enough(c, m);
+	if (metrics[m].judged && !f->too_few)
 		f->judgement = judge(f, c->options.min_effect, min);
 }
 
@@ -517,10 +540,11 @@ static void compare_sums(const struct comparison *c, series_fn series, const voi
 	for (int side = 0; side < 2; side++)
 		variance += mean(s.variances[side], n[side]) / (double)n[side];
 	spread = spread_of(s.values, s.variances, n, fmax(f->before, f->after) * c->run_to_run);
-	half = hypot(stats__t_quantile(tail, fmax(s.nr_blocks - 1, 2)) * sqrt(variance),
-		     stats__t_quantile(tail, spread.df) * sqrt(spread.variance));
+	half = stats__t_quantile(tail, fmax(s.nr_blocks - 1, 2)) * sqrt(variance);
 	f->low = f->after - f->before - half;
 	f->high = f->after - f->before + half;
+	widen_ratio(f->before, f->after, stats__t_quantile(tail, spread.df) * sqrt(spread.variance),
+		    &f->low, &f->high);
 	f->judgement = judge(f, fmax(c->options.min_effect, MIN_SITE_EFFECT), MIN_NS_PER_S);
 }
 
@@ -736,18 +760,32 @@ out:
 
 /* --- the whole --- */
 
-/* What part of a side's stalled time was a wait for a CPU. */
-static double contention(const struct side *side)
+static void add_contention(const struct side *side, double *waited, double *stalled)
 {
 	const struct recording *r;
-	double waited = 0, all = 0;
+	double waits = 0, all = 0, seconds = 0;
 
 	for (size_t i = 0; i < side->n; i++) {
 		r = side->recordings[i];
-		waited += r->total.ledger_ns[LS_RUNQUEUE] + r->total.ledger_ns[LS_THROTTLED];
+		waits += r->total.ledger_ns[LS_RUNQUEUE] + r->total.ledger_ns[LS_THROTTLED];
 		all += r->total.stalled_ns;
+		seconds += r->total.seconds;
 	}
-	return all > 0 ? fmin(waited / all, 1) : 0;
+	*waited = fmax(*waited, waits / seconds);
+	*stalled = fmax(*stalled, all / seconds);
+}
+
+/*
+ * What part of the stalled time was a wait for a CPU, in the side with most of each: the few stalls of a
+ * program without a bug are all of that kind, and must not hide the bug of the other side.
+ */
+static double contention(const struct side sides[2])
+{
+	double waited = 0, stalled = 0;
+
+	for (int side = 0; side < 2; side++)
+		add_contention(&sides[side], &waited, &stalled);
+	return stalled > 0 ? fmin(waited / stalled, 1) : 0;
 }
 
 /* A site that is new or worse while the stalled time as a whole fell is said, but is no regression.
@@ -826,7 +864,7 @@ struct comparison *comparison__new(const struct side sides[2],
 	if (c) {
 		c->options = *options;
 		memcpy(c->sides, sides, sizeof(c->sides));
-		c->contention = fmax(contention(&sides[0]), contention(&sides[1]));
+		c->contention = contention(sides);
 		c->run_to_run = hypot(RUN_TO_RUN, RUN_TO_RUN_CONTENTION * c->contention);
 	}
 	err = c ? make_scratch(c, &scratch) : -ENOMEM;

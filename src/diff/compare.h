@@ -40,7 +40,8 @@ struct finding {
 	enum unit unit;
 	double before, after;
 	double low, high;
-	bool gates; /* worse makes the verdict a regression */
+	bool gates;   /* worse makes the verdict a regression */
+	bool too_few; /* iterations on a side, to speak of such a quantile */
 	enum judgement judgement;
 };
 
@@ -71,7 +72,7 @@ struct comparison {
 	struct finding ledger[LEDGER_CLASSES];
 	struct site_finding *sites; /* the greatest change first */
 	size_t nr_sites;
-	double contention; /* part of the stalled time that was a wait for a CPU; the worse side's */
+	double contention;  /* part of the stalled time that was a wait for a CPU */
 	double run_to_run;  /* how much single runs are taken to differ, relatively */
 	bool sites_excused; /* sites are new or worse, but the stalled time as a whole fell */
 	bool regression;
@@ -82,6 +83,11 @@ struct comparison *comparison__new(const struct side sides[2],
 				   const struct compare_options *options, char *why,
 				   size_t why_bytes);
 void comparison__free(struct comparison *c);
+
+double side__iterations(const struct side *side);
+
+/* How many iterations a side must have for the metric to be judged; 0: any number will do. */
+double metric__least_iterations(enum metric m);
 
 const char *judgement__name(enum judgement j);
 /* after / before - 1. False when there is nothing before. */

@@ -4,7 +4,8 @@
  * subject    = "p50" ... "iterations_per_s" | a class of the ledger | "new-site" | "worse-site"
  * value      = [ "+" | "-" ] number [ unit ]
  *
- * A sign makes it a comparison with before, which must also be beyond the noise. docs/diff.md has
+ * A sign makes it a comparison with before, which must also be beyond the noise: not for sites, and
+ * not for max, which is one iteration and has no noise to be estimated. docs/diff.md has
  * it for users.
  */
 #include <ctype.h>
@@ -121,6 +122,11 @@ static bool parse_number(struct parser *ps, double *value)
 	return ps->p > begin || expect(ps, "expected a number");
 }
 
+static bool is_max(const struct failon *f)
+{
+	return f->subject == FAILON_METRIC && f->which == METRIC_MAX;
+}
+
 static enum unit unit_of(const struct failon *f)
 {
 	if (f->subject == FAILON_METRIC)
@@ -134,9 +140,9 @@ static const char *unit_wanted(const struct failon *f)
 
 	switch (unit_of(f)) {
 	case UNIT_NS:
-		return f->subject >= FAILON_NEW_SITE ? "expected ns, us, ms or s"
-		       : sign                        ? "expected %, ns, us, ms or s"
-						     : "expected ns, us, ms or s (or a sign and %)";
+		return f->subject >= FAILON_NEW_SITE || is_max(f) ? "expected ns, us, ms or s"
+		       : sign                                     ? "expected %, ns, us, ms or s"
+			      : "expected ns, us, ms or s (or a sign and %)";
 	case UNIT_NS_PER_S:
 		return sign ? "expected %, us/s or ms/s"
 			    : "expected us/s or ms/s (or a sign and %)";
@@ -192,6 +198,9 @@ static bool parse_value(struct parser *ps)
 	if (*ps->p == '+' || *ps->p == '-') {
 		if (f->subject >= FAILON_NEW_SITE)
 			return expect(ps, "a site's condition takes no sign");
+		if (is_max(f))
+			return expect(ps, "max takes no sign: its noise cannot be estimated (p99.9 "
+					  "does)");
 		f->kind = FAILON_DIFFERENCE;
 		ps->p++;
 	}
@@ -233,6 +242,20 @@ static bool compares(const struct failon *f, double value)
 	return f->or_equal ? value >= f->value : value > f->value;
 }
 
+/* A quantile which so few iterations do not show: any answer would be luck. */
+static bool cannot_be_judged(const struct failon *f, const struct comparison *c, char *detail,
+			     size_t bytes)
+{
+	if (f->subject != FAILON_METRIC || !c->metrics[f->which].too_few)
+		return false;
+	snprintf(detail, bytes,
+		 "too few iterations to judge %s: %.0f before and %.0f after, %.0f a side are "
+		 "needed",
+		 c->metrics[f->which].name, side__iterations(&c->sides[0]),
+		 side__iterations(&c->sides[1]), metric__least_iterations(f->which));
+	return true;
+}
+
 static bool finding_holds(const struct failon *f, const struct finding *v, char *detail,
 			  size_t bytes)
 {
@@ -266,6 +289,8 @@ static bool new_site_holds(const struct failon *f, const struct comparison *c, c
 	char total[32];
 
 	for (size_t i = 0; i < c->nr_sites; i++) {
+		if (!c->sites[i].f.gates) /* a wait for a CPU: the machine's doing */
+			continue;
 		if (c->sites[i].total_ns[0] > 0 || c->sites[i].total_ns[1] <= 0)
 			continue;
 		if (!worst || c->sites[i].total_ns[1] > worst->total_ns[1])
@@ -280,7 +305,7 @@ static bool new_site_holds(const struct failon *f, const struct comparison *c, c
 	return compares(f, worst->total_ns[1]);
 }
 
-/* By how much more of its time than before, in the length of the recording before. */
+/* By how much more of its time than before, in the length of a recording after. */
 static bool worse_site_holds(const struct failon *f, const struct comparison *c, char *detail,
 			     size_t bytes)
 {
@@ -304,7 +329,7 @@ static bool worse_site_holds(const struct failon *f, const struct comparison *c,
 	return compares(f, most);
 }
 
-bool failon__holds(const struct failon *f, const struct comparison *c, char *detail, size_t bytes)
+static bool holds(const struct failon *f, const struct comparison *c, char *detail, size_t bytes)
 {
 	switch (f->subject) {
 	case FAILON_METRIC:
@@ -319,4 +344,12 @@ bool failon__holds(const struct failon *f, const struct comparison *c, char *det
 		snprintf(detail, bytes, "%s", c->regression ? "a regression" : "no regression");
 		return c->regression;
 	}
+}
+
+enum failon_result failon__judge(const struct failon *f, const struct comparison *c, char *detail,
+				 size_t bytes)
+{
+	if (cannot_be_judged(f, c, detail, bytes))
+		return FAILON_UNJUDGED;
+	return holds(f, c, detail, bytes) ? FAILON_HOLDS : FAILON_PASSES;
 }

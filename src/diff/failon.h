@@ -34,7 +34,10 @@ struct failon {
 /* False: *at is the offset of the fault in the text, `why` says what was expected there. */
 bool failon__parse(const char *text, struct failon *f, size_t *at, char *why, size_t why_bytes);
 
-/* Whether the condition holds; `detail` says with which numbers. */
-bool failon__holds(const struct failon *f, const struct comparison *c, char *detail, size_t bytes);
+enum failon_result { FAILON_PASSES, FAILON_HOLDS, FAILON_UNJUDGED /* too few iterations */ };
+
+/* Whether the condition holds; `detail` says with which numbers, or why it cannot be told. */
+enum failon_result failon__judge(const struct failon *f, const struct comparison *c, char *detail,
+				 size_t bytes);
 
 #endif

@@ -94,7 +94,8 @@ static void put_conditions(struct jsonw *w, const struct verdict *v)
 	for (size_t i = 0; i < v->nr_conditions; i++) {
 		jsonw__object(w, NULL);
 		jsonw__str(w, "condition", v->conditions[i].failon.text);
-		jsonw__bool(w, "failed", v->conditions[i].holds);
+		jsonw__bool(w, "failed", v->conditions[i].result == FAILON_HOLDS);
+		jsonw__bool(w, "judged", v->conditions[i].result != FAILON_UNJUDGED);
 		jsonw__str(w, "detail", v->conditions[i].detail);
 		jsonw__end_object(w);
 	}
@@ -111,6 +112,7 @@ static int print(FILE *out, const struct verdict *v)
 	jsonw__str(&w, "type", "diff");
 	jsonw__u64(&w, "v", 1);
 	jsonw__bool(&w, "failed", v->failed);
+	jsonw__bool(&w, "unjudged", v->unjudged);
 	jsonw__bool(&w, "regression", c->regression);
 	jsonw__fraction(&w, "confidence", c->options.confidence, 4);
 	put_side(&w, "before", &c->sides[0]);

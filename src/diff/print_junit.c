@@ -9,31 +9,45 @@
 
 static const size_t WHOLE = (size_t)-1;
 
-static void put_case(FILE *out, const char *class, const char *name, const char *detail,
-		     bool failed)
+enum outcome { PASSED, FAILED, SKIPPED, IN_ERROR, NR_OUTCOMES };
+
+/* out NULL: only counts. */
+struct cases {
+	FILE *out;
+	size_t n, of[NR_OUTCOMES];
+};
+
+static void put_case(struct cases *to, const char *class, const char *name, const char *detail,
+		     enum outcome outcome)
 {
-	fprintf(out, "  <testcase classname=\"loopstall.%s\" name=\"", class);
-	xml__put(out, name, WHOLE);
-	if (!failed) {
-		fputs("\"/>\n", out);
+	static const char *const elements[] = {NULL, "failure", "skipped", "error"};
+
+	to->n++;
+	to->of[outcome]++;
+	if (!to->out)
+		return;
+	fprintf(to->out, "  <testcase classname=\"loopstall.%s\" name=\"", class);
+	xml__put(to->out, name, WHOLE);
+	if (outcome == PASSED) {
+		fputs("\"/>\n", to->out);
 		return;
 	}
-	fputs("\">\n    <failure message=\"", out);
-	xml__put(out, detail, WHOLE);
-	fputs("\"/>\n  </testcase>\n", out);
+	fprintf(to->out, "\">\n    <%s message=\"", elements[outcome]);
+	xml__put(to->out, detail, WHOLE);
+	fputs("\"/>\n  </testcase>\n", to->out);
 }
 
-static void put_finding(FILE *out, const char *class, const char *name, const struct finding *f,
-			bool failed)
+static void put_finding(struct cases *to, const char *class, const char *name,
+			const struct finding *f, enum outcome outcome)
 {
 	char before[32], after[32], interval[80], detail[300];
 
 	snprintf(detail, sizeof(detail), "%s: %s before, %s after, change %s",
-		 judgement__name(f->judgement),
+		 f->too_few ? "too few iterations" : judgement__name(f->judgement),
 		 values__put(f->unit, f->before, before, sizeof(before)),
 		 values__put(f->unit, f->after, after, sizeof(after)),
 		 finding__interval(f, interval, sizeof(interval)));
-	put_case(out, class, name, detail, failed);
+	put_case(to, class, name, detail, outcome);
 }
 
 static bool site_failed(const struct comparison *c, const struct site_finding *s)
@@ -42,54 +56,83 @@ static bool site_failed(const struct comparison *c, const struct site_finding *s
 	       (s->f.judgement == JUDGED_NEW || s->f.judgement == JUDGED_WORSE);
 }
 
-/* Counts with out NULL. */
-static void put_cases(FILE *out, const struct verdict *v, size_t *tests, size_t *failures)
+static void put_conditions(struct cases *to, const struct verdict *v)
 {
-	const struct comparison *c = v->comparison;
+	static const enum outcome outcomes[] = {
+		[FAILON_PASSES] = PASSED,
+		[FAILON_HOLDS] = FAILED,
+		[FAILON_UNJUDGED] = IN_ERROR,
+	};
+
+	for (size_t i = 0; i < v->nr_conditions; i++)
+		put_case(to, "condition", v->conditions[i].failon.text, v->conditions[i].detail,
+			 outcomes[v->conditions[i].result]);
+}
+
+static void put_metrics(struct cases *to, const struct comparison *c)
+{
 	const struct finding *f;
+
+	for (int m = 0; m < NR_METRICS; m++) {
+		f = &c->metrics[m];
+		if (f->gates)
+			put_finding(to, "metric", f->name, f,
+				    f->too_few                     ? SKIPPED
+				    : f->judgement == JUDGED_WORSE ? FAILED
+								   : PASSED);
+	}
+}
+
+static void put_sites(struct cases *to, const struct comparison *c)
+{
+	const struct site_finding *s;
 	char place[700];
 
-	*tests = *failures = 0;
-	for (size_t i = 0; i < v->nr_conditions; i++, ++*tests) {
-		*failures += v->conditions[i].holds;
-		if (out)
-			put_case(out, "condition", v->conditions[i].failon.text,
-				 v->conditions[i].detail, v->conditions[i].holds);
+	for (size_t i = 0; i < c->nr_sites; i++) {
+		s = &c->sites[i];
+		site_finding__place(s, place, sizeof(place));
+		put_finding(to, "site", place, &s->f, site_failed(c, s) ? FAILED : PASSED);
 	}
-	for (int m = 0; m < NR_METRICS && !v->nr_conditions; m++) {
-		f = &c->metrics[m];
-		if (!f->gates)
+}
+
+static void put_cases(struct cases *to, const struct verdict *v)
+{
+	put_conditions(to, v);
+	if (v->nr_conditions)
+		return;
+	put_metrics(to, v->comparison);
+	put_sites(to, v->comparison);
+}
+
+/* The headline and the notes. */
+static void put_words(FILE *out, const struct verdict *v)
+{
+	char headline[500], note[200];
+
+	fputs("  <system-out>", out);
+	xml__put(out, verdict__headline(v, headline, sizeof(headline)), WHOLE);
+	for (int i = 0; i < NR_NOTES; i++) {
+		if (!verdict__note(v, i, note, sizeof(note)))
 			continue;
-		++*tests;
-		*failures += f->judgement == JUDGED_WORSE;
-		if (out)
-			put_finding(out, "metric", f->name, f, f->judgement == JUDGED_WORSE);
+		fputs("\nnote: ", out);
+		xml__put(out, note, WHOLE);
 	}
-	for (size_t i = 0; i < c->nr_sites && !v->nr_conditions; i++) {
-		++*tests;
-		*failures += site_failed(c, &c->sites[i]);
-		site_finding__place(&c->sites[i], place, sizeof(place));
-		if (out)
-			put_finding(out, "site", place, &c->sites[i].f,
-				    site_failed(c, &c->sites[i]));
-	}
+	fputs("</system-out>\n", out);
 }
 
 static int print(FILE *out, const struct verdict *v)
 {
-	size_t tests, failures;
-	char headline[500];
+	struct cases count = {0}, cases = {.out = out};
 
-	put_cases(NULL, v, &tests, &failures);
+	put_cases(&count, v);
 	fprintf(out,
 		"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
 		"<testsuites>\n <testsuite name=\"loopstall diff\" tests=\"%zu\" failures=\"%zu\" "
-		"errors=\"0\" skipped=\"0\">\n",
-		tests, failures);
-	put_cases(out, v, &tests, &failures);
-	fputs("  <system-out>", out);
-	xml__put(out, verdict__headline(v, headline, sizeof(headline)), WHOLE);
-	fputs("</system-out>\n </testsuite>\n</testsuites>\n", out);
+		"errors=\"%zu\" skipped=\"%zu\">\n",
+		count.n, count.of[FAILED], count.of[IN_ERROR], count.of[SKIPPED]);
+	put_cases(&cases, v);
+	put_words(out, v);
+	fputs(" </testsuite>\n</testsuites>\n", out);
 	return diff__flush(out);
 }
 

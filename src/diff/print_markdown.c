@@ -99,15 +99,26 @@ static void put_ledger(FILE *out, const struct comparison *c)
 
 static void put_conditions(FILE *out, const struct verdict *v)
 {
+	static const char *const words[] = {"passed", "**failed**", "**not judged**"};
+
 	if (v->nr_conditions)
 		fputc('\n', out);
 	for (size_t i = 0; i < v->nr_conditions; i++) {
-		fprintf(out, "- %s ", v->conditions[i].holds ? "**failed**" : "passed");
+		fprintf(out, "- %s ", words[v->conditions[i].result]);
 		put_text(out, v->conditions[i].failon.text);
 		fputs(": ", out);
 		put_text(out, v->conditions[i].detail);
 		fputc('\n', out);
 	}
+}
+
+static void put_notes(FILE *out, const struct verdict *v)
+{
+	char note[200];
+
+	for (int i = 0; i < NR_NOTES; i++)
+		if (verdict__note(v, i, note, sizeof(note)))
+			fprintf(out, "\nNote: %s.\n", note);
 }
 
 static int print(FILE *out, const struct verdict *v)
@@ -126,6 +137,7 @@ static int print(FILE *out, const struct verdict *v)
 		put_finding(out, &c->metrics[m]);
 	put_sites(out, c);
 	put_conditions(out, v);
+	put_notes(out, v);
 	put_ledger(out, c);
 	return diff__flush(out);
 }

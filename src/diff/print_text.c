@@ -93,11 +93,13 @@ static void put_sites(FILE *out, const struct comparison *c)
 
 static void put_conditions(FILE *out, const struct verdict *v)
 {
+	static const char *const words[] = {"ok", "FAIL", "?"};
+
 	if (!v->nr_conditions)
 		return;
 	fputs("\nconditions\n", out);
 	for (size_t i = 0; i < v->nr_conditions; i++) {
-		fprintf(out, "  %-5s ", v->conditions[i].holds ? "FAIL" : "ok");
+		fprintf(out, "  %-5s ", words[v->conditions[i].result]);
 		put_clean(out, v->conditions[i].failon.text);
 		fputs("   ", out);
 		put_clean(out, v->conditions[i].detail);
@@ -105,23 +107,13 @@ static void put_conditions(FILE *out, const struct verdict *v)
 	}
 }
 
-static void put_notes(FILE *out, const struct comparison *c)
+static void put_notes(FILE *out, const struct verdict *v)
 {
-	uint64_t lost = 0, added_up = 0;
+	char note[200];
 
-	for (int side = 0; side < 2; side++) {
-		for (size_t i = 0; i < c->sides[side].n; i++) {
-			lost += c->sides[side].recordings[i]->lost;
-			added_up += c->sides[side].recordings[i]->nr_added_up;
-		}
-	}
-	if (lost)
-		fprintf(out, "note: %llu events were lost while recording\n",
-			(unsigned long long)lost);
-	if (added_up)
-		fprintf(out,
-			"note: %llu stalls were added up by the recordings, not kept one by one\n",
-			(unsigned long long)added_up);
+	for (int i = 0; i < NR_NOTES; i++)
+		if (verdict__note(v, i, note, sizeof(note)))
+			fprintf(out, "note: %s\n", note);
 }
 
 static int print(FILE *out, const struct verdict *v)
@@ -139,7 +131,7 @@ static int print(FILE *out, const struct verdict *v)
 	put_ledger(out, c);
 	put_sites(out, c);
 	put_conditions(out, v);
-	put_notes(out, c);
+	put_notes(out, v);
 	return diff__flush(out);
 }
 

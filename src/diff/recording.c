@@ -23,7 +23,9 @@ struct reading {
 	struct recording r; /* first: the reporter's self is both */
 	struct intern *keys;
 	size_t sites_size;
+	uint64_t start_ns;                     /* of the run; 0 unknown */
 	uint64_t slice_start_ns, slice_end_ns; /* of the last slice */
+	bool sliced;                           /* there was one */
 	bool closed;                           /* its record was seen: what follows is the next's */
 	size_t bin, in_bin, per_bin;           /* where we are; slices that it has, and can have */
 	uint64_t serial;
@@ -118,7 +120,7 @@ static void next_slice(struct reading *rd)
 	rd->r.nr_bins = rd->bin + 1;
 }
 
-/* Slices in which no loop did anything are not in the file. */
+/* Slices in which no loop did anything are not in the file: they count as time. */
 static void skip_gap(struct reading *rd, uint64_t to_ns, uint64_t length_ns)
 {
 	uint64_t gap_ns = to_ns > rd->slice_end_ns ? to_ns - rd->slice_end_ns : 0;
@@ -126,6 +128,8 @@ static void skip_gap(struct reading *rd, uint64_t to_ns, uint64_t length_ns)
 
 	if (!rd->slice_end_ns)
 		return;
+	if (!n)
+		rd->r.bins[rd->bin].seconds += (double)gap_ns / 1e9;
 	n = n < MAX_GAP ? n : MAX_GAP;
 	for (uint64_t i = 0; i < n; i++) {
 		if (rd->closed)
@@ -140,6 +144,7 @@ static void begin_slice(struct reading *rd, const struct ls_slice *s)
 	skip_gap(rd, s->start_ns, s->end_ns - s->start_ns);
 	if (rd->closed)
 		next_slice(rd);
+	rd->sliced = true;
 	rd->slice_start_ns = s->start_ns;
 	rd->slice_end_ns = s->end_ns;
 	rd->r.bins[rd->bin].seconds += (double)(s->end_ns - s->start_ns) / 1e9;
@@ -156,7 +161,7 @@ static int on_slice(void *self, const struct ls_slice *s)
 		.busy_ns = (double)s->busy_ns,
 	};
 
-	if (s->start_ns != rd->slice_start_ns || !rd->slice_end_ns)
+	if (s->start_ns != rd->slice_start_ns || !rd->sliced)
 		begin_slice(rd, s);
 	for (int i = 0; i < LS_NR_CAUSES; i++)
 		bin.ledger_ns[i] = (double)s->ledger.ns[i];
@@ -329,6 +334,7 @@ static int on_start(void *self, const struct ls_start *start)
 	struct reading *rd = self;
 
 	rd->r.threshold_ns = start->threshold_ns;
+	rd->start_ns = rd->slice_end_ns = start->mono_ns;
 	return 0;
 }
 
@@ -356,6 +362,15 @@ static void merge_stub(struct recording *r)
 	r->nr_bins--;
 }
 
+/* The loops may have been idle at the end, too. */
+static void add_tail(struct reading *rd, double seconds)
+{
+	uint64_t end_ns = rd->start_ns + (uint64_t)(seconds * 1e9);
+
+	if (rd->sliced && rd->start_ns)
+		skip_gap(rd, end_ns, rd->slice_end_ns - rd->slice_start_ns);
+}
+
 static int on_summary(void *self, const struct ls_summary *summary)
 {
 	struct reading *rd = self;
@@ -366,6 +381,7 @@ static int on_summary(void *self, const struct ls_summary *summary)
 	r->lost = summary->lost.events + summary->lost.stalls + summary->lost.captures;
 	for (size_t i = 0; i < summary->nr_loops; i++)
 		r->max_ns = fmax(r->max_ns, (double)summary->loops[i].max_ns);
+	add_tail(rd, r->seconds);
 	merge_stub(r);
 	for (size_t i = 0; i < r->nr_bins; i++)
 		add_bin(&r->total, &r->bins[i]);

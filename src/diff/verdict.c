@@ -8,15 +8,67 @@
 
 void verdict__decide(struct verdict *v)
 {
-	v->failed = false;
+	v->failed = v->unjudged = false;
 	for (size_t i = 0; i < v->nr_conditions; i++) {
 		struct condition *c = &v->conditions[i];
 
-		c->holds = failon__holds(&c->failon, v->comparison, c->detail, sizeof(c->detail));
-		v->failed |= c->holds;
+		c->result = failon__judge(&c->failon, v->comparison, c->detail, sizeof(c->detail));
+		v->failed |= c->result == FAILON_HOLDS;
+		v->unjudged |= c->result == FAILON_UNJUDGED;
 	}
 	if (!v->nr_conditions)
 		v->failed = v->comparison->regression;
+	v->unjudged &= !v->failed;
+}
+
+/* By default or by the condition "regression". */
+static bool asks_for_regression(const struct verdict *v)
+{
+	bool asks = !v->nr_conditions;
+
+	for (size_t i = 0; i < v->nr_conditions; i++)
+		asks |= v->conditions[i].failon.subject == FAILON_REGRESSION;
+	return asks;
+}
+
+static const char *note_unjudged(const struct verdict *v, char *buf, size_t bytes)
+{
+	const struct comparison *c = v->comparison;
+
+	for (int m = 0; m < NR_METRICS && asks_for_regression(v); m++) {
+		if (!c->metrics[m].gates || !c->metrics[m].too_few)
+			continue;
+		snprintf(buf, bytes,
+			 "%s was not judged: too few iterations, %.0f before and %.0f after; it "
+			 "takes %.0f a side",
+			 c->metrics[m].name, side__iterations(&c->sides[0]),
+			 side__iterations(&c->sides[1]), metric__least_iterations(m));
+		return buf;
+	}
+	return NULL;
+}
+
+const char *verdict__note(const struct verdict *v, enum verdict_note note, char *buf, size_t bytes)
+{
+	static const char *const formats[] = {
+		[NOTE_LOST] = "%llu events were lost while recording",
+		[NOTE_ADDED_UP] =
+			"%llu stalls were added up by the recordings, not kept one by one",
+	};
+	const struct comparison *c = v->comparison;
+	const struct recording *r;
+	unsigned long long n = 0;
+
+	if (note == NOTE_UNJUDGED)
+		return note_unjudged(v, buf, bytes);
+	for (int side = 0; side < 2; side++) {
+		for (size_t i = 0; i < c->sides[side].n; i++) {
+			r = c->sides[side].recordings[i];
+			n += note == NOTE_LOST ? r->lost : r->nr_added_up;
+		}
+	}
+	snprintf(buf, bytes, formats[note], n);
+	return n ? buf : NULL;
 }
 
 static size_t add(char *buf, size_t bytes, size_t n, const char *word)
@@ -53,8 +105,9 @@ static void list_changes(const struct comparison *c, bool worse, char *buf, size
 
 const char *verdict__headline(const struct verdict *v, char *buf, size_t bytes)
 {
-	const char *verdict = v->nr_conditions ? (v->failed ? "failed" : "passed")
-					       : (v->failed ? "regression" : "no regression");
+	const char *verdict = v->unjudged        ? "not judged"
+			      : v->nr_conditions ? (v->failed ? "failed" : "passed")
+						 : (v->failed ? "regression" : "no regression");
 	char worse[200], better[200];
 
 	list_changes(v->comparison, true, worse, sizeof(worse));
@@ -90,15 +143,6 @@ const char *finding__interval(const struct finding *f, char *buf, size_t bytes)
 	snprintf(buf, bytes, "[%s, %s]", values__put_difference(f, f->low, low, sizeof(low)),
 		 values__put_difference(f, f->high, high, sizeof(high)));
 	return buf;
-}
-
-double side__iterations(const struct side *side)
-{
-	double n = 0;
-
-	for (size_t i = 0; i < side->n; i++)
-		n += side->recordings[i]->total.iterations;
-	return n;
 }
 
 double side__seconds(const struct side *side)

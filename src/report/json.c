@@ -6,6 +6,11 @@
 #include "model/lines.h"
 #include "report/json.h"
 
+struct json {
+	struct jsonw w; /* first: most functions need no more */
+	uint64_t stalls_added_up;
+};
+
 static int end_line(struct jsonw *w)
 {
 	jsonw__end_object(w);
@@ -83,27 +88,39 @@ static int on_stall(void *self, const struct ls_stall *stall)
 	return end_line(self);
 }
 
+static int on_rest(void *self, const struct ls_rest *rest)
+{
+	struct json *j = self;
+
+	j->stalls_added_up += rest->stalls;
+	return 0;
+}
+
 static int on_summary(void *self, const struct ls_summary *summary)
 {
-	jsonw__object(self, NULL);
-	lines__summary(self, summary);
+	struct json *j = self;
+
+	jsonw__object(&j->w, NULL);
+	lines__summary(&j->w, summary);
+	jsonw__u64(&j->w, "stalls_added_up", j->stalls_added_up);
 	return end_line(self);
 }
 
 int report_json__new(FILE *out, struct reporter *r, void **self)
 {
-	struct jsonw *w = malloc(sizeof(*w));
+	struct json *j = calloc(1, sizeof(*j));
 
-	if (!w)
+	if (!j)
 		return -ENOMEM;
-	jsonw__init(w, out);
+	jsonw__init(&j->w, out);
 	*r = (struct reporter){
 		.start = on_start,
 		.loop = on_loop,
 		.stall = on_stall,
+		.rest = on_rest,
 		.summary = on_summary,
 		.free = free,
 	};
-	*self = w;
+	*self = j;
 	return 0;
 }

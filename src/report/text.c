@@ -26,6 +26,7 @@ struct text {
 	uint64_t nr_stalls;
 	struct seen_stack seen[SEEN_STACKS];
 	size_t nr_seen;
+	uint64_t stalls_added_up, added_up_ns;
 	int err;
 };
 
@@ -506,6 +507,29 @@ static void print_losses(struct text *t, const struct ls_losses *lost)
 		line__add(&t->line, PAINT_NONE, "nothing lost");
 }
 
+static int on_rest(void *self, const struct ls_rest *rest)
+{
+	struct text *t = self;
+
+	t->stalls_added_up += rest->stalls;
+	t->added_up_ns += rest->wall_ns;
+	return 0;
+}
+
+/* A trace of bounded size has not each stall; sums, quantiles and ledger have them all. */
+static void print_added_up(struct text *t)
+{
+	char length[32];
+
+	if (!t->stalls_added_up)
+		return;
+	line__add(&t->line, PAINT_YELLOW,
+		  "%" PRIu64 " stalls, of %s together, are in the sums alone: the trace is bounded "
+		  "(record --max-size)",
+		  t->stalls_added_up, names__length(t->added_up_ns, length, sizeof(length)));
+	end(t);
+}
+
 static int on_summary(void *self, const struct ls_summary *summary)
 {
 	struct text *t = self;
@@ -527,6 +551,7 @@ static int on_summary(void *self, const struct ls_summary *summary)
 			  percent(summary->frames_symbolized, summary->frames_total),
 			  summary->frames_total);
 	end(t);
+	print_added_up(t);
 	line__add(l, PAINT_DIM,
 		  "tracing cost %s in BPF (%.2f%% of a CPU, estimated); tracer %s CPU, %" PRIu64
 		  " MB",
@@ -549,6 +574,7 @@ int report_text__new(FILE *out, const struct text_options *options, struct repor
 		.start = on_start,
 		.loop = on_loop,
 		.stall = on_stall,
+		.rest = on_rest,
 		.summary = on_summary,
 		.free = free,
 	};

@@ -59,10 +59,20 @@ static void read_segments(struct module *m)
 	}
 }
 
+static void read_build_id(struct module *m)
+{
+	const void *id;
+	ssize_t n = dwelf_elf_gnu_build_id(m->elf, &id);
+
+	for (ssize_t i = 0; i < n && n <= ELFFILE_MAX_ID; i++)
+		sprintf(m->build_id + 2 * i, "%02x", ((const uint8_t *)id)[i]);
+}
+
 static void read_elf(struct module *m)
 {
 	GElf_Ehdr ehdr;
 
+	read_build_id(m);
 	read_segments(m);
 	if (gelf_getehdr(m->elf, &ehdr) && ehdr.e_machine == EM_X86_64)
 		m->cfi.cfi = dwarf_getcfi_elf(m->elf);

@@ -14,6 +14,7 @@
 
 #include <gelf.h>
 
+#include "symbols/elffile.h"
 #include "symbols/frames.h"
 #include "symbols/unwind.h"
 
@@ -32,6 +33,8 @@ struct module {
 	unsigned int refs;   /* processes that map it */
 	const char *path;    /* as the target sees it; pooled */
 	bool is_libc;
+	bool listed;                           /* among those that frames lie in */
+	char build_id[2 * ELFFILE_MAX_ID + 1]; /* hexadecimal; "" none */
 
 	/* Identity. The vdso has no file: ino is a hash of its bytes, dev is 0. */
 	dev_t dev;

@@ -72,6 +72,8 @@ struct symbolizer {
 	size_t dwarf_bytes; /* held for debug information */
 	size_t frames_left;
 	uint64_t total, symbolized;
+	struct ls_module *listed; /* in the pool, so that they outlive their modules */
+	size_t nr_listed;
 };
 
 static const struct ls_frame nowhere = {.kind = LS_FRAME_NATIVE};
@@ -464,6 +466,26 @@ static void drop_dwarf(struct symbolizer *s)
 	s->dwarf_bytes = 0;
 }
 
+/* The first frame of a module: its build id is kept, whatever becomes of its processes. */
+static void list_module(struct symbolizer *s, struct module *m)
+{
+	struct ls_module new = {.path = m->path};
+	struct ls_module *listed;
+
+	m->listed = true;
+	if (!m->build_id[0] || s->nr_listed == MAX_MODULES)
+		return;
+	new.build_id = strings__intern(s->pool, m->build_id);
+	for (size_t i = 0; i < s->nr_listed; i++)
+		if (s->listed[i].path == new.path && s->listed[i].build_id == new.build_id)
+			return;
+	listed = realloc(s->listed, (s->nr_listed + 1) * sizeof(*listed));
+	if (!listed)
+		return;
+	s->listed = listed;
+	s->listed[s->nr_listed++] = new;
+}
+
 static const struct ls_frame *name_address(struct symbolizer *s, struct module *m, uint64_t vaddr,
 					   size_t *nr_frames)
 {
@@ -484,6 +506,8 @@ static const struct ls_frame *name_address(struct symbolizer *s, struct module *
 static void name_in_module(struct symbolizer *s, struct process *p, const struct mapping *map,
 			   uint64_t vaddr, struct native_frame *f)
 {
+	if (!map->module->listed)
+		list_module(s, map->module);
 	f->frames = name_address(s, map->module, vaddr, &f->nr_frames);
 	f->is_libc = map->module->is_libc;
 	f->is_library = f->is_libc || map->path != p->exe;
@@ -654,6 +678,7 @@ void symbolizer__free(struct symbolizer *s)
 		symbolizer__forget(s, s->processes->tgid);
 	unwind__free_cache(s->rules);
 	kallsyms__free(s->kallsyms);
+	free(s->listed);
 	free(s);
 }
 
@@ -693,6 +718,12 @@ void symbolizer__trim(struct symbolizer *s)
 		if (p->perfmap)
 			perfmap__trim(p->perfmap);
 	}
+}
+
+const struct ls_module *symbolizer__modules(const struct symbolizer *s, size_t *nr)
+{
+	*nr = s->nr_listed;
+	return s->listed;
 }
 
 void symbolizer__counts(const struct symbolizer *s, uint64_t *total, uint64_t *symbolized)

@@ -69,6 +69,10 @@ void symbolizer__forget(struct symbolizer *s, pid_t tgid);
  */
 void symbolizer__trim(struct symbolizer *s);
 
+/* The ELF files that frames were named in, also of processes which are gone, if they have a build id.
+ * Valid until the next frame is named. */
+const struct ls_module *symbolizer__modules(const struct symbolizer *s, size_t *nr);
+
 /* How many frames were asked for, and how many got a function name. */
 void symbolizer__counts(const struct symbolizer *s, uint64_t *total, uint64_t *symbolized);
 

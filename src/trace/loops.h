@@ -23,6 +23,12 @@ struct site_totals {
 	size_t nr;
 };
 
+/* A loop's stalls without those that -M leaves out. */
+struct stalled_totals {
+	uint64_t stalls, wall_ns;
+	uint64_t ns[LS_NR_CAUSES];
+};
+
 struct traced_loop {
 	uint32_t tid, tgid;
 	uint32_t slot;
@@ -42,7 +48,8 @@ struct traced_loop {
 	struct ls_ledger filtered_ledger;
 	uint64_t over; /* the iteration that `raw` belongs to, once it was seen to be over */
 	struct ls_loop_state last;
-	struct ls_loop_state slice_from; /* totals at the last slice */
+	struct ls_loop_state slice_from;     /* totals at the last slice */
+	struct stalled_totals slice_stalled; /* likewise */
 };
 
 struct loops {

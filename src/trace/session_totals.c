@@ -17,21 +17,37 @@ static const struct ls_loop_state *state_of(const struct session *s, const struc
 	return loop->ended ? &loop->last : &tracer__states(s->tracer, &nr)[loop->slot];
 }
 
+static uint64_t less(uint64_t all, uint64_t part)
+{
+	return all > part ? all - part : 0;
+}
+
+static void sum_stalls(const struct traced_loop *loop, const struct ls_loop_state *state,
+		       struct stalled_totals *sum)
+{
+	sum->stalls = less(state->stalls, loop->filtered);
+	sum->wall_ns = less(state->stalled_wall_ns, loop->filtered_wall_ns);
+	for (int i = 0; i < LS_NR_CAUSES; i++)
+		sum->ns[i] = less(state->stalled_ns[i], loop->filtered_ledger.ns[i]);
+}
+
 static void fill_loop_summary(const struct session *s, struct traced_loop *loop,
 			      struct ls_loop_summary *out)
 {
 	const struct ls_loop_state *state = state_of(s, loop);
+	struct stalled_totals stalled;
 	uint64_t sum = 0;
 
+	sum_stalls(loop, state, &stalled);
 	sites__rank(&loop->sites, TOP_SITES);
 	*out = (struct ls_loop_summary){
 		.loop = loop->model,
 		.iterations = state->iterations,
-		.stalls = state->stalls - loop->filtered,
+		.stalls = stalled.stalls,
 		.busy_ns = state->busy_ns,
 		.wait_ns = state->wait_ns,
 		.max_ns = state->max_ns,
-		.stalled_wall_ns = state->stalled_wall_ns - loop->filtered_wall_ns,
+		.stalled_wall_ns = stalled.wall_ns,
 		.top = loop->sites.items,
 		.nr_top = loop->sites.nr,
 	};
@@ -40,7 +56,7 @@ static void fill_loop_summary(const struct session *s, struct traced_loop *loop,
 	out->p90_ns = histogram__quantile_ns(out->histogram, 0.90, state->max_ns);
 	out->p99_ns = histogram__quantile_ns(out->histogram, 0.99, state->max_ns);
 	for (int i = 0; i < LS_NR_CAUSES; i++) {
-		out->ledger.ns[i] = state->stalled_ns[i] - loop->filtered_ledger.ns[i];
+		out->ledger.ns[i] = stalled.ns[i];
 		sum += out->ledger.ns[i];
 	}
 	out->ledger.unaccounted_ns = out->stalled_wall_ns > sum ? out->stalled_wall_ns - sum : 0;
@@ -70,31 +86,46 @@ void session__report_summary(struct session *s, uint64_t now)
 	session__cost(s, &summary.lost, &summary.overhead);
 	symbolizer__counts(s->resolver.symbolizer, &summary.frames_total,
 			   &summary.frames_symbolized);
+	summary.modules = symbolizer__modules(s->resolver.symbolizer, &summary.nr_modules);
 	if (s->reporter->summary && !s->err)
 		session__fail(s, s->reporter->summary(s->self, &summary));
 	free(loops);
 }
 
+/* What was added since *from, which becomes `now`. The kernel counts a stall a moment before its record
+ * says that -M leaves it out: a total that falls for that reason takes nothing away, and stays. */
+static uint64_t advance(uint64_t *from, uint64_t now)
+{
+	uint64_t before = *from;
+
+	if (now <= before)
+		return 0;
+	*from = now;
+	return now - before;
+}
+
 static void report_slice(struct session *s, struct traced_loop *loop, uint64_t now)
 {
 	struct ls_loop_state state = *state_of(s, loop), *from = &loop->slice_from;
+	struct stalled_totals stalled, *seen = &loop->slice_stalled;
 	struct ls_slice slice = {
 		.pid = loop->tgid,
 		.tid = loop->tid,
 		.start_ns = s->slice_ns,
 		.end_ns = now,
 		.iterations = state.iterations - from->iterations,
-		.stalls = state.stalls - from->stalls,
 		.busy_ns = state.busy_ns - from->busy_ns,
 		.wait_ns = state.wait_ns - from->wait_ns,
-		.stalled_wall_ns = state.stalled_wall_ns - from->stalled_wall_ns,
 	};
 	uint64_t sum = 0;
 
 	if (!slice.iterations && !slice.wait_ns)
 		return;
+	sum_stalls(loop, &state, &stalled);
+	slice.stalls = advance(&seen->stalls, stalled.stalls);
+	slice.stalled_wall_ns = advance(&seen->wall_ns, stalled.wall_ns);
 	for (int i = 0; i < LS_NR_CAUSES; i++) {
-		slice.ledger.ns[i] = state.stalled_ns[i] - from->stalled_ns[i];
+		slice.ledger.ns[i] = advance(&seen->ns[i], stalled.ns[i]);
 		sum += slice.ledger.ns[i];
 	}
 	slice.ledger.unaccounted_ns = slice.stalled_wall_ns > sum ? slice.stalled_wall_ns - sum : 0;
