@@ -1,17 +1,34 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-#ifndef LS_EXPORT_PRIVILEGES_H
-#define LS_EXPORT_PRIVILEGES_H
+/* Giving up what is no longer needed, for good. */
+#ifndef LS_PRIVILEGES_H
+#define LS_PRIVILEGES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifndef CAP_PERFMON
+#define CAP_PERFMON 38
+#define CAP_BPF     39
+#endif
+
+#define CAP_BIT(cap) (1ULL << (cap))
+
+struct identity {
+	uid_t uid;
+	gid_t gid;
+};
+
+/* Who the user of this name is; who is not root stays who it is. 0 or -errno; why was printed. */
+int privileges__find_user(const char *name, struct identity *who);
 
 /*
- * Gives up, for good, what is not needed once the probes are attached: the user becomes `user` (when
- * it was root), and of the capabilities these remain, as far as they were there:
- *   CAP_BPF              to update maps and to run the iterator over new targets' threads
- *   CAP_PERFMON          the same for tracing programs
- *   CAP_SYS_PTRACE       to read /proc/PID of other users, and their memory
- *   CAP_DAC_READ_SEARCH  to read their programs' files for symbols
- *   CAP_SYSLOG           to read kernel addresses
- * 0 or -errno; why was printed.
+ * The user becomes `who` (when it was root), and of the capabilities those of `mask` remain, as far as
+ * they were there, in the bounding set too; no_new_privs. 0 or -errno; why was printed.
  */
-int privileges__drop(const char *user);
+int privileges__keep(uint64_t mask, const struct identity *who);
+
+/* Whether the capability is in the permitted set. */
+bool privileges__has(int cap);
 
 #endif
