@@ -227,14 +227,16 @@ mandir   := $(DESTDIR)$(PREFIX)/share/man
 datadir  := $(DESTDIR)$(PREFIX)/share/loopstall
 PROGRAMS := loopstall $(if $(SERVER_SRCS),offload-server)
 MANUALS  := $(wildcard docs/*.1 docs/*.8)
-DASHBOARDS := $(wildcard dashboards/*/*.json dashboards/*/*.yml)
+# .json, .yml, .yaml, .service, Dockerfile
+DASHBOARDS := $(filter-out %.test.yml,$(wildcard dashboards/*/*))
 
-install: all ## programs, manual and dashboards, under $(DESTDIR)$(PREFIX)
+install: all ## programs, manual, dashboards and what deploys them, under $(DESTDIR)$(PREFIX)
 	$(Q)install -d $(bindir) $(datadir)
 	$(Q)install -m 755 $(PROGRAMS:%=$(B)/%) $(bindir)
 	$(Q)for m in $(MANUALS); do install -D -m 644 -t $(mandir)/man$${m##*.} $$m || exit 1; done
-	$(Q)for d in $(filter-out %.test.yml,$(DASHBOARDS)); do \
+	$(Q)for d in $(DASHBOARDS) docs/export.md; do \
 		install -D -m 644 $$d $(datadir)/$$d || exit 1; done
+	$(Q)sed -i 's,/usr/local,$(PREFIX),g' $(datadir)/dashboards/deploy/loopstall-export.service
 
 uninstall: ## remove what install has put there
 	rm -f $(PROGRAMS:%=$(bindir)/%) $(foreach m,$(MANUALS),$(mandir)/man$(subst .,,$(suffix $(m)))/$(notdir $(m)))
