@@ -40,8 +40,8 @@ for page in "$ROOT"/docs/*.[18]; do
 	man --warnings -l "$page" 2>"$T/man.err" >"$T/man.out" || fail "man $page" "$T/man.err"
 	[ ! -s "$T/man.err" ] || fail "man --warnings: ${page##*/}" "$T/man.err"
 done
-told() { # told OPTION PAGE: the option has its place in the page
-	grep -Eq -- "^\.(B|BI|BR|IP|TP|OP|SH|SS)?.*$(sed 's/-/(\\\\-|-)/g' <<<"$1")([^a-z]|\$)" "$2"
+told() { # told OPTION PAGE
+	grep -Eq -- "$(sed 's/\./\\./g; s/-/\\\\-/g' <<<"$1")(\\\\f|[ ,]|\$)" "$2"
 }
 for sub in '' record report diff export run doctor; do
 	# shellcheck disable=SC2086 # none without a name
