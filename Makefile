@@ -134,8 +134,9 @@ check-vm: all $(B)/stallers/truth $(B)/stallers/idle ## the same on Debian's 6.1
 
 # What the benches compare with, tests/bench/*.c, is built where their objects are.
 BENCHES := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
-bench: all $(STALLERS) $(BENCHES) ## what tracing costs, and what the reference server gains (root, an idle machine)
+bench: all $(STALLERS) $(BENCHES) ## what tracing and export cost, what the reference server gains (root, an idle machine)
 	$(Q)tests/bench/overhead.sh
+	$(Q)tests/bench/export.sh
 	$(Q)tests/bench/server.sh
 
 soak: all ## ten minutes of load on offload-server, its workers killed at random (SOAK_SECONDS)

@@ -46,12 +46,12 @@ told() { # told OPTION PAGE
 for sub in '' record report diff export run doctor; do
 	# shellcheck disable=SC2086 # none without a name
 	"$ROOT/build/loopstall" $sub -h >"$T/usage"
-	for option in $(grep -oE '^ +(-[A-Za-z]|--[a-z][a-z.-]*)' "$T/usage" | sort -u); do
+	while read -r option; do
 		told "$option" "$ROOT/docs/loopstall.8" || fail "loopstall(8) does not tell $option of '$sub'"
-	done
+	done < <(grep -oE '^ +(-[A-Za-z]|--[a-z][a-z.-]*)' "$T/usage")
 done
 "$ROOT/build/offload-server" -h >"$T/usage"
-for option in $(grep -oE '^ +--[a-z-]*' "$T/usage"); do
+while read -r option; do
 	told "$option" "$ROOT/docs/offload-server.1" || fail "offload-server(1) does not tell $option"
-done
+done < <(grep -oE '^ +--[a-z-]*' "$T/usage")
 say ok
