@@ -60,7 +60,7 @@ measure_scrapes() {
 }
 
 bench_scrape() {
-	local i tracer_cpu probes_cpu p50 p99 mb series sites rss
+	local i tracer_cpu probes_cpu ticks waited p50 p99 mb series sites rss
 	for ((i = 0; i < processes; i++)); do
 		start "idle$i" "$STALLERS/idle" 5 "${TICK_MS:-1000}"
 	done
@@ -72,11 +72,16 @@ bench_scrape() {
 		fail "only $(value loopstall_loops) loops found" "$T/export.err"
 	sleep 5
 	read -r tracer_cpu probes_cpu < <(measure_cpu)
+	ticks=$(cpu_ticks) waited=$(waited_ms "$exporter")
 	read -r p50 p99 mb series sites < <(measure_scrapes)
+	ticks=$(($(cpu_ticks) - ticks)) waited=$(($(waited_ms "$exporter") - waited))
 	rss=$(awk '/^VmRSS/ { printf "%.0f", $2 / 1024 }' "/proc/$exporter/status")
 	say "$(value loopstall_loops) loops, $series series in $mb MB:"
 	line "  scrape p50" "$p50 ms"
 	line "  scrape p99" "$p99 ms" "< 50 ms" "$(compare "${p99:-99}" '<' 50)"
+	line "  CPU of a scrape" "$(awk -v t="$ticks" -v n="${SCRAPES:-200}" -v hz="$(getconf CLK_TCK)" \
+		'BEGIN { printf "%.1f ms", 1000 * t / hz / n }')"
+	line "  waiting for a CPU, a scrape" "$((waited / ${SCRAPES:-200})) ms"
 	line "  the tracer, of one core" "$tracer_cpu %" "< 1 %" "$(compare "${tracer_cpu:-99}" '<' 1)"
 	line "  its probes, of one core" "$probes_cpu %"
 	line "  its resident memory" "$rss MB" "< 100 MB" "$(compare "${rss:-999}" '<' 100)"
