@@ -61,7 +61,8 @@ $(B)/loopstall.bpf.o: $(BPF_OBJS)
 
 $(B)/loopstall.skel.h: $(B)/loopstall.bpf.o
 	$(call say,SKEL,$@)
-	$(Q)$(BPFTOOL) gen skeleton $< name loopstall_bpf > $@
+	$(Q){ echo '/* NOLINTBEGIN: generated */'; $(BPFTOOL) gen skeleton $< name loopstall_bpf && \
+		echo '/* NOLINTEND */'; } > $@
 
 $(B)/syscall_names.h:
 	$(call say,GEN,$@)
