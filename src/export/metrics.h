@@ -73,7 +73,7 @@ struct loop_series {
 	struct loop_reading read;
 	struct cells_mark cells[2]; /* thirty and sixty seconds ago */
 	uint64_t quantiles_ns[ITERATION_QUANTILES];
-	bool has_quantiles; /* false: no iteration since the older mark */
+	bool has_quantiles;        /* false: no iteration since the older mark */
 	struct busy_mark marks[2]; /* ten and twenty seconds ago */
 	double busy_ratio;
 	uint64_t ongoing_ns;
