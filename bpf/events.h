@@ -57,7 +57,7 @@ enum {
 	LS_KSTACK_MAX = 32,
 	LS_STACK_MAX = 32768, /* libuv needs 15-17 KiB under uv__io_poll */
 	LS_PYFRAMES_MAX = 96,
-	LS_HIST_SUB = 8,                    /* buckets a power of two: quantiles exact to < 7 % */
+	LS_HIST_SUB = 8, /* buckets a power of two: a middle is right to 6.25 % */
 	LS_HIST_BUCKETS = LS_HIST_SUB * 38, /* 0 .. 2^40 ns (18 minutes); the last takes the rest */
 };
 

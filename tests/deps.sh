@@ -7,14 +7,18 @@ build="gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev libdw-dev li
 libzstd-dev libjansson-dev libmicrohttpd-dev libncurses-dev libevent-dev libsqlite3-dev libcmocka-dev"
 tests="python3 curl prometheus redis-server redis-tools procps psmisc jq time
 python3-fastapi python3-uvicorn python3-uvloop python3-requests python3-sqlalchemy python3-aiohttp
-python3-tornado python3-gunicorn valgrind"
+python3-tornado python3-gunicorn python3-yaml valgrind openssl systemd man-db"
+readers="chromium protobuf-compiler libxml2-utils"
 bench="hey wrk linux-perf strace libbpf-tools"
 lint="clang-format clang-tidy cppcheck shellcheck"
 
 missing=
-for p in $build $tests $bench $lint; do
+for p in $build $tests $readers $bench $lint; do
 	[ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || missing="$missing $p"
 done
+# Node may have come from elsewhere, with its own npm: Debian's would replace it.
+command -v node >/dev/null || missing="$missing nodejs"
+command -v npm >/dev/null || missing="$missing npm"
 [ -n "$missing" ] || exit 0
 
 echo "installing:$missing" >&2

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include <math.h>
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stdio.h>
@@ -139,7 +140,7 @@ static void iteration_buckets_are_cumulative_and_hold_every_length(void **state)
 	struct ls_loop loop = loop_named("app");
 	struct metrics *m = metrics_with(&loop);
 	struct ls_loop_state s = {.tid = 8, .tgid = 7};
-	uint64_t lengths[] = {0, 1000, 65535, 65536, 70 * MS, 20 * SEC, 2000 * SEC};
+	uint64_t lengths[] = {0, 1000, 4095, 4096, 70 * MS, 20 * SEC, 2000 * SEC};
 	double last = 0;
 	char *text;
 
@@ -157,8 +158,8 @@ static void iteration_buckets_are_cumulative_and_hold_every_length(void **state)
 	}
 	assert_true(last == 7);
 #define LABELS "{pid=\"7\",tid=\"8\",comm=\"app\",kind=\"epoll\""
-	assert_true(value_of(text, "bucket" LABELS ",le=\"0.000065536\"} ") == 3);
-	assert_true(value_of(text, "bucket" LABELS ",le=\"0.000098304\"} ") == 4);
+	assert_true(value_of(text, "bucket" LABELS ",le=\"0.000004096\"} ") == 3);
+	assert_true(value_of(text, "bucket" LABELS ",le=\"0.000006144\"} ") == 4);
 	assert_true(value_of(text, "bucket" LABELS ",le=\"17.179869184\"} ") == 5);
 	assert_true(value_of(text, "bucket" LABELS ",le=\"+Inf\"} ") == 7);
 	assert_true(value_of(text, "iteration_seconds_count" LABELS "} ") == 7);
@@ -167,32 +168,130 @@ static void iteration_buckets_are_cumulative_and_hold_every_length(void **state)
 	metrics__free(m);
 }
 
-/* A true quantile against Prometheus' histogram_quantile() over the buckets. */
-static void eight_buckets_a_power_tell_quantiles_to_a_tenth(void **state)
+/* Lengths between `least` ns and a million times that, as many short as long ones. */
+static uint64_t random_length(uint64_t *random, uint64_t least)
+{
+	*random = *random * 6364136223846793005ULL + 1442695040888963407ULL;
+	return least * exp((double)(*random >> 11) / (1ULL << 53) * log(1e6));
+}
+
+static int compare_lengths(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+enum { NR_LENGTHS = 1000 };
+
+/* What is served of iterations of random lengths, and the lengths, sorted. */
+static char *serve_lengths(unsigned int buckets, uint64_t seed, uint64_t lengths[NR_LENGTHS])
 {
 	struct metrics_options options = defaults;
-	uint64_t bounds[ITERATION_BUCKETS_MAX], random = 1;
+	struct ls_loop loop = loop_named("app");
+	struct ls_loop_state s = {.tid = 8, .tgid = 7};
 	struct metrics *m;
-	size_t nr;
+	char *text;
+
+	options.buckets = buckets;
+	m = metrics__new(&options);
+	assert_non_null(m);
+	assert_int_equal(metrics_reporter.loop(m, &loop), 0);
+	for (int i = 0; i < NR_LENGTHS; i++) {
+		lengths[i] = random_length(&seed, 5000);
+		s.histogram[hist_bucket(lengths[i])]++;
+	}
+	qsort(lengths, NR_LENGTHS, sizeof(*lengths), compare_lengths);
+	metrics__observe(m, &loop, &s, SEC);
+	text = write_text(m, FORMAT_TEXT);
+	metrics__free(m);
+	return text;
+}
+
+/* As Prometheus does it, over the lines of one loop. */
+static double histogram_quantile(const char *text, double q)
+{
+	double lower = 0, below = 0, rank = q * NR_LENGTHS;
+
+	for (const char *at = text; (at = strstr(at, "iteration_seconds_bucket{")); at++) {
+		double upper = strtod(strstr(at, "le=\"") + 4, NULL);
+		double count = strtod(strstr(at, "\"} ") + 3, NULL);
+
+		if (count >= rank)
+			return lower + (upper - lower) * (rank - below) / (count - below);
+		lower = upper;
+		below = count;
+	}
+	return 0;
+}
+
+static double error_of(double seconds, const uint64_t lengths[NR_LENGTHS], double q)
+{
+	double truth = lengths[(int)ceil(q * NR_LENGTHS) - 1] / 1e9;
+
+	return fabs(seconds - truth) / truth;
+}
+
+static void served_quantiles_are_right_to_a_tenth_whatever_the_buckets(void **state)
+{
+	static const char *const names[] = {"0.5", "0.9", "0.99"};
+	uint64_t lengths[NR_LENGTHS];
+	char series[128];
 
 	(void)state;
-	options.buckets = 8;
-	m = metrics__new(&options);
-	nr = metrics__iteration_bounds(m, bounds);
-	for (int i = 0; i < 10000; i++) {
-		uint64_t ns, lower = 0, upper = 0;
+	for (uint64_t seed = 0; seed < 100; seed++) {
+		char *text = serve_lengths(seed % 2 + 1, seed, lengths);
 
-		random = random * 6364136223846793005ULL + 1;
-		ns = 70000 + (random >> 20) % (10 * SEC);
-		for (size_t b = 0; b + 1 < nr && !upper; b++) {
-			if (ns < bounds[b])
-				upper = bounds[b];
-			else
-				lower = bounds[b];
+		for (int i = 0; i < ITERATION_QUANTILES; i++) {
+			snprintf(series, sizeof(series),
+				 "iteration_quantile_seconds" LABELS ",quantile=\"%s\"} ",
+				 names[i]);
+			assert_true(error_of(value_of(text, series), lengths, atof(names[i])) <
+				    0.0626);
 		}
-		assert_true(upper && (double)(upper - lower) / lower <= 0.125);
-		assert_true(((lower + upper) / 2.0 - ns) / ns < 0.1);
+		free(text);
 	}
+}
+
+static void histogram_quantile_is_as_right_as_the_buckets_are_narrow(void **state)
+{
+	static const double most[] = {[1] = 1, [2] = 0.5, [4] = 0.25, [8] = 0.125};
+	uint64_t lengths[NR_LENGTHS];
+
+	(void)state;
+	for (uint64_t seed = 0; seed < 100; seed++) {
+		unsigned int buckets = 1U << seed % 4;
+		char *text = serve_lengths(buckets, seed, lengths);
+
+		for (double q = 10; q < 100; q++)
+			assert_true(error_of(histogram_quantile(text, q / 100), lengths, q / 100) <=
+				    most[buckets]);
+		free(text);
+	}
+}
+
+static void quantiles_are_of_the_last_minute(void **state)
+{
+	struct ls_loop loop = loop_named("app");
+	struct metrics *m = metrics_with(&loop);
+	struct ls_loop_state s = {.tid = 8, .tgid = 7};
+	char *text;
+
+	(void)state;
+	s.histogram[hist_bucket(8000)] = 100000; /* long ago */
+	for (int second = 100; second < 200; second += 10)
+		metrics__observe(m, &loop, &s, second * SEC);
+	s.histogram[hist_bucket(50 * MS)] = 10;
+	metrics__observe(m, &loop, &s, 200 * SEC);
+	text = write_text(m, FORMAT_TEXT);
+	assert_true(fabs(value_of(text, "quantile_seconds" LABELS ",quantile=\"0.5\"} ") / 0.05 -
+			 1) < 0.07);
+	free(text);
+	for (int second = 210; second < 300; second += 10)
+		metrics__observe(m, &loop, &s, second * SEC);
+	text = write_text(m, FORMAT_TEXT);
+	assert_null(strstr(text, "quantile_seconds{")); /* none in the last minute */
+	free(text);
 	metrics__free(m);
 }
 
@@ -485,7 +584,9 @@ int main(void)
 		cmocka_unit_test(two_hostile_names_that_look_alike_are_one_series),
 		cmocka_unit_test(a_containers_id_is_found_in_its_cgroup),
 		cmocka_unit_test(iteration_buckets_are_cumulative_and_hold_every_length),
-		cmocka_unit_test(eight_buckets_a_power_tell_quantiles_to_a_tenth),
+		cmocka_unit_test(served_quantiles_are_right_to_a_tenth_whatever_the_buckets),
+		cmocka_unit_test(histogram_quantile_is_as_right_as_the_buckets_are_narrow),
+		cmocka_unit_test(quantiles_are_of_the_last_minute),
 		cmocka_unit_test(counters_of_32_bits_may_wrap),
 		cmocka_unit_test(a_stall_counts_under_the_cause_of_most_of_its_time),
 		cmocka_unit_test(stalled_time_balances_with_what_is_unaccounted),

@@ -116,8 +116,10 @@ static bool parse_number(struct parser *ps, double *value)
 	for (*value = 0; isdigit((unsigned char)*ps->p); ps->p++)
 		*value = *value * 10 + (*ps->p - '0');
 	if (*ps->p == '.' && isdigit((unsigned char)ps->p[1])) {
-		for (ps->p++; isdigit((unsigned char)*ps->p); ps->p++, scale /= 10)
+		for (ps->p++; isdigit((unsigned char)*ps->p); ps->p++) {
 			*value += scale * (*ps->p - '0');
+			scale /= 10;
+		}
 	}
 	return ps->p > begin || expect(ps, "expected a number");
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include <errno.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,9 +11,18 @@
 #include "export/buffer.h"
 #include "export/exporter.h"
 #include "export/http.h"
-#include "export/privileges.h"
 #include "log.h"
+#include "privileges.h"
 #include "trace/stats.h"
+
+/*
+ * Needed once the probes are attached (docs/export.md): to update maps and run the iterator over new
+ * targets' threads; to read /proc/PID of other users and their memory; to read their programs' files for
+ * symbols; to read kernel addresses.
+ */
+static const uint64_t kept_capabilities = CAP_BIT(CAP_BPF) | CAP_BIT(CAP_PERFMON) |
+					  CAP_BIT(CAP_SYS_PTRACE) | CAP_BIT(CAP_DAC_READ_SEARCH) |
+					  CAP_BIT(CAP_SYSLOG);
 
 static const uint64_t scan_ns = 1000000000, observe_ns = 10000000000;
 
@@ -91,11 +101,15 @@ static int start_session(struct exporter *e)
 static int start(struct exporter *e)
 {
 	const struct exporter_options *o = e->options;
+	struct identity who;
 	int err;
 
 	raise_file_limit();
-	err = stats__keep(); /* while this process is small */
+	err = privileges__find_user(o->user, &who);
 	if (err)
+		return err;
+	err = stats__keep(&who); /* while this process is small */
+	if (err && err != -EPERM)
 		log_warn("the cost of the probes will not be known: %s", strerror(-err));
 	if (o->web_config && !(e->web = web_config__read(o->web_config)))
 		return -errno;
@@ -108,7 +122,7 @@ static int start(struct exporter *e)
 		return -errno;
 	err = start_session(e);
 	if (!err)
-		err = privileges__drop(o->user);
+		err = privileges__keep(kept_capabilities, &who);
 	if (!err)
 		log_note("metrics at %s/metrics", http__url(e->http));
 	return err;

@@ -52,13 +52,13 @@ enum exposition_format exposition__negotiate(const char *accept)
 
 /* --- pieces ------------------------------------------------------------------------------------ */
 
-enum type { COUNTER, GAUGE, HISTOGRAM, INFO };
+enum type { COUNTER, GAUGE, HISTOGRAM, INFO, SUMMARY };
 
 /* `name` is the family's, without _total or _info. */
 static void write_head(struct writer *w, const char *name, enum type type, const char *unit,
 		       const char *help)
 {
-	static const char *const types[] = {"counter", "gauge", "histogram", "info"};
+	static const char *const types[] = {"counter", "gauge", "histogram", "info", "summary"};
 	const char *suffix = "";
 
 	if (!w->open && type == COUNTER)
@@ -151,6 +151,24 @@ static void write_iterations(struct writer *w)
 		   "Time from the return of an event loop's wait to its next wait.");
 	for (size_t i = 0; i < w->m->nr_series; i++)
 		write_iterations_of(w, i);
+}
+
+/* A summary as client libraries keep them: quantiles of the last while; its sum and count are above. */
+static void write_quantiles(struct writer *w)
+{
+	write_head(w, "loopstall_iteration_quantile_seconds", SUMMARY, "seconds",
+		   "Quantiles of the iterations of the last 30 to 60 seconds, right to 6.25 %.");
+	for (size_t i = 0; i < w->m->nr_series; i++) {
+		const struct loop_series *s = w->m->series[i];
+
+		if (s->ended || !s->has_quantiles)
+			continue;
+		for (int q = 0; q < ITERATION_QUANTILES; q++) {
+			begin_line(w, "loopstall_iteration_quantile_seconds", i);
+			buffer__printf(w->out, ",quantile=\"%g\"", iteration_quantiles[q]);
+			end_seconds(w, s->quantiles_ns[q]);
+		}
+	}
 }
 
 static void write_exemplar(struct writer *w, const struct exemplar *e)
@@ -357,6 +375,7 @@ void exposition__write(const struct metrics *m, enum exposition_format format, s
 		ends[i] = w->labels.bytes;
 	}
 	write_iterations(w);
+	write_quantiles(w);
 	write_stalls(w);
 	write_stalled(w);
 	write_gauges(w);

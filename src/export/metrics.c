@@ -6,10 +6,13 @@
 
 #include "clock.h"
 #include "export/metrics.h"
+#include "model/histogram.h"
 
-enum { FIRST_POWER = 16, HASH_SIZE = 1024 };
+enum { FIRST_POWER = 12, HASH_SIZE = 1024 };
 
-static const uint64_t mark_ns = 10000000000, rerank_ns = 15000000000;
+static const uint64_t mark_ns = 10000000000, cells_mark_ns = 30000000000, rerank_ns = 15000000000;
+
+const double iteration_quantiles[ITERATION_QUANTILES] = {0.5, 0.9, 0.99};
 
 #define MS 1000000ULL
 const uint64_t stall_bounds_ns[STALL_BUCKETS] = {
@@ -118,6 +121,7 @@ static int add_loop(struct metrics *m, const struct ls_loop *loop)
 		m->nr_ended -= s->ended;
 		s->ended = false;
 		memset(&s->read, 0, sizeof(s->read));
+		memset(s->cells, 0, sizeof(s->cells));
 		memset(s->marks, 0, sizeof(s->marks));
 		return 0;
 	}
@@ -138,8 +142,8 @@ static int add_loop(struct metrics *m, const struct ls_loop *loop)
 
 /* --- states ------------------------------------------------------------------------------------ */
 
-static void read_histogram(struct loop_series *s, const struct ls_loop_state *state,
-			   unsigned int per_power)
+static void count_buckets(struct loop_series *s, const uint32_t cells[LS_HIST_BUCKETS],
+			  unsigned int per_power)
 {
 	size_t nr = nr_buckets(per_power);
 	unsigned int from = 0, to;
@@ -149,10 +153,28 @@ static void read_histogram(struct loop_series *s, const struct ls_loop_state *st
 
 		to = i + 1 < nr ? edge(i, per_power) : LS_HIST_BUCKETS;
 		for (unsigned int cell = from; cell < to; cell++)
-			sum += __atomic_load_n(&state->histogram[cell], __ATOMIC_RELAXED);
+			sum += cells[cell];
 		s->iterations[i] += (uint32_t)(sum - s->read.cells[i]);
 		s->read.cells[i] = sum;
 	}
+}
+
+/* Since the older mark. */
+static void find_quantiles(struct loop_series *s, const uint32_t cells[LS_HIST_BUCKETS],
+			   uint64_t now_ns)
+{
+	uint32_t recent[LS_HIST_BUCKETS];
+
+	for (int i = 0; i < LS_HIST_BUCKETS; i++)
+		recent[i] = cells[i] - s->cells[1].cells[i];
+	for (int i = 0; i < ITERATION_QUANTILES; i++)
+		s->quantiles_ns[i] = histogram__middle_ns(recent, iteration_quantiles[i]);
+	s->has_quantiles = histogram__total(recent);
+	if (now_ns - s->cells[0].at_ns < cells_mark_ns)
+		return;
+	s->cells[1] = s->cells[0];
+	s->cells[0].at_ns = now_ns;
+	memcpy(s->cells[0].cells, cells, sizeof(s->cells[0].cells));
 }
 
 /* Adds what `total` has gained since it was last read. */
@@ -197,10 +219,15 @@ static void measure_busy(struct loop_series *s, const struct ls_loop_state *stat
 	}
 }
 
-static void read_state(struct metrics *m, struct loop_series *s, const struct ls_loop_state *state)
+static void read_histogram(struct metrics *m, struct loop_series *s,
+			   const struct ls_loop_state *state, uint64_t now_ns)
 {
-	read_histogram(s, state, m->options.buckets);
-	read_totals(s, state);
+	uint32_t cells[LS_HIST_BUCKETS];
+
+	for (int i = 0; i < LS_HIST_BUCKETS; i++)
+		cells[i] = __atomic_load_n(&state->histogram[i], __ATOMIC_RELAXED);
+	count_buckets(s, cells, m->options.buckets);
+	find_quantiles(s, cells, now_ns);
 }
 
 void metrics__observe(struct metrics *m, const struct ls_loop *loop,
@@ -220,7 +247,7 @@ void metrics__observe(struct metrics *m, const struct ls_loop *loop,
 	}
 	if (loop->kind)
 		label__clean(loop->kind, s->kind, sizeof(s->kind));
-	read_histogram(s, state, m->options.buckets);
+	read_histogram(m, s, state, now_ns);
 	read_totals(s, &still);
 	measure_busy(s, &still, now_ns);
 	s->ongoing_ns = still.start_ns && still.start_ns < now_ns ? now_ns - still.start_ns : 0;
@@ -242,9 +269,10 @@ static int on_ended(void *self, const struct ls_loop *loop, const struct ls_loop
 
 	if (!s || s->ended)
 		return 0;
-	read_state(m, s, last);
 	s->ended = true;
 	s->ended_ns = clock__mono_ns();
+	read_histogram(m, s, last, s->ended_ns);
+	read_totals(s, last);
 	s->busy_ratio = 0;
 	s->ongoing_ns = 0;
 	m->nr_ended++;

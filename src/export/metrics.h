@@ -18,10 +18,11 @@
 #include "model/stall.h"
 
 enum {
-	ITERATION_POWERS = 18, /* 2^16 ns (66 us) to 2^34 ns (17 s) */
+	ITERATION_POWERS = 22, /* 2^12 ns (4 us) to 2^34 ns (17 s) */
 	ITERATION_BUCKETS_MAX = ITERATION_POWERS * LS_HIST_SUB + 2, /* the last: +Inf */
 	STALL_BUCKETS = 15,                                         /* the last: +Inf */
 	STALL_CAUSES = LS_NR_CAUSES + 1,                            /* the last: unaccounted */
+	ITERATION_QUANTILES = 3,
 	EXEMPLAR_SITE_BYTES = 100, /* a set of exemplar labels has at most 128 characters */
 };
 
@@ -51,6 +52,12 @@ struct loop_reading {
 	uint64_t busy_ns, unaccounted_ns, stalled_ns[LS_NR_CAUSES];
 };
 
+/* The kernel's histogram as it was. */
+struct cells_mark {
+	uint64_t at_ns;
+	uint32_t cells[LS_HIST_BUCKETS];
+};
+
 struct busy_mark {
 	uint64_t at_ns, busy_ns, wait_ns;
 };
@@ -64,6 +71,9 @@ struct loop_series {
 	uint64_t iterations[ITERATION_BUCKETS_MAX]; /* not cumulative */
 	uint64_t busy_ns, stalled_ns[STALL_CAUSES];
 	struct loop_reading read;
+	struct cells_mark cells[2]; /* thirty and sixty seconds ago */
+	uint64_t quantiles_ns[ITERATION_QUANTILES];
+	bool has_quantiles;        /* false: no iteration since the older mark */
 	struct busy_mark marks[2]; /* ten and twenty seconds ago */
 	double busy_ratio;
 	uint64_t ongoing_ns;
@@ -99,6 +109,9 @@ void metrics__observe(struct metrics *m, const struct ls_loop *loop,
 
 /* Series of long-ended loops go; sites change places. To be called every few seconds. */
 void metrics__expire(struct metrics *m, uint64_t now_ns);
+
+/* Of the iterations of the last 30 to 60 seconds, from the kernel's own buckets: right to 6.25 %. */
+extern const double iteration_quantiles[ITERATION_QUANTILES];
 
 /* Upper bounds in nanoseconds; UINT64_MAX is +Inf. */
 size_t metrics__iteration_bounds(const struct metrics *m, uint64_t bounds[ITERATION_BUCKETS_MAX]);

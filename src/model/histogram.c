@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include <math.h>
+
 #include "model/histogram.h"
 
 uint64_t histogram__lower_ns(unsigned int i)
@@ -38,4 +40,16 @@ uint64_t histogram__quantile_ns(const uint32_t buckets[LS_HIST_BUCKETS], double 
 		return lower + (uint64_t)((double)(upper - lower) * (rank - seen) / buckets[i]);
 	}
 	return max_ns;
+}
+
+uint64_t histogram__middle_ns(const uint32_t buckets[LS_HIST_BUCKETS], double q)
+{
+	uint64_t rank = ceil(q * (double)histogram__total(buckets)), seen = 0;
+
+	for (unsigned int i = 0; rank && i < LS_HIST_BUCKETS; i++) {
+		seen += buckets[i];
+		if (seen >= rank)
+			return (histogram__lower_ns(i) + histogram__lower_ns(i + 1)) / 2;
+	}
+	return 0;
 }

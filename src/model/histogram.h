@@ -19,4 +19,8 @@ uint64_t histogram__total(const uint32_t buckets[LS_HIST_BUCKETS]);
  * than max_ns (pass UINT64_MAX if unknown). 0 when empty. */
 uint64_t histogram__quantile_ns(const uint32_t buckets[LS_HIST_BUCKETS], double q, uint64_t max_ns);
 
+/* The middle of the bucket in which the quantile lies: with LS_HIST_SUB buckets a power of two never
+ * further from it than 6.25 %. 0 when empty. */
+uint64_t histogram__middle_ns(const uint32_t buckets[LS_HIST_BUCKETS], double q);
+
 #endif

@@ -66,7 +66,7 @@ struct reader {
 	size_t why_bytes;
 };
 
-__attribute__((format(printf, 2, 3))) static int bad(struct reader *rd, const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static void complain(struct reader *rd, const char *fmt, ...)
 {
 	va_list args;
 	int n = 0;
@@ -77,8 +77,10 @@ __attribute__((format(printf, 2, 3))) static int bad(struct reader *rd, const ch
 	if ((size_t)n < rd->why_bytes)
 		vsnprintf(rd->why + n, rd->why_bytes - (size_t)n, fmt, args);
 	va_end(args);
-	return -EBADMSG;
 }
+
+/* A macro, so that the analyzer sees that it is never 0. */
+#define bad(...) (complain(__VA_ARGS__), -EBADMSG)
 
 /* The first fault of the line's members, if any. */
 static int check(struct reader *rd)
@@ -449,12 +451,13 @@ static int find_place(struct reader *rd, const json_t *o, struct cause_line *c)
 }
 
 /* First pass: which places, and how many frames they need. */
-static int measure_causes(struct reader *rd, const json_t *causes, struct cause_line *lines)
+static int measure_causes(struct reader *rd, const json_t *causes, size_t n,
+			  struct cause_line *lines)
 {
 	size_t frames = 0;
 	int err;
 
-	for (size_t i = 0; i < json_array_size(causes); i++) {
+	for (size_t i = 0; i < n; i++) {
 		err = find_place(rd, json_array_get(causes, i), &lines[i]);
 		if (err)
 			return err;
@@ -519,7 +522,7 @@ static int get_causes(struct reader *rd, const json_t *o, size_t *nr_causes)
 	lines = calloc(n + 1, sizeof(*lines));
 	err = lines ? reserve_causes(rd, n) : -ENOMEM;
 	if (!err)
-		err = measure_causes(rd, causes, lines);
+		err = measure_causes(rd, causes, n, lines);
 	rd->nr_frames = 0;
 	for (size_t i = 0; i < n && !err; i++)
 		get_blame(rd, json_array_get(causes, i), &lines[i], &rd->causes[i]);

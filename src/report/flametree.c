@@ -38,6 +38,7 @@ static int grow(struct flametree *t, size_t n)
 
 static void weigh(struct flame_node *node, const struct sample *sample)
 {
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a key that is known has a node */
 	node->ns += sample->ns;
 	node->stalls += sample->stalls;
 	node->cause_ns[sample->cause] += sample->ns;
@@ -64,6 +65,7 @@ static int64_t descend(struct flametree *t, uint32_t parent, const char *label,
 			.label = intern__key(t->labels, (size_t)label_id, NULL),
 			.frame = frame,
 			.parent = id ? parent : 0,
+			/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult) */
 			.depth = id ? t->nodes[parent].depth + 1 : 0,
 		};
 	}
@@ -125,6 +127,7 @@ static int link_children(struct flametree *t)
 	if (!ranked)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
+		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): as many nodes as keys */
 		ranked[i] = (struct ranked){t->nodes[i].parent, (uint32_t)i, t->nodes[i].ns};
 	if (n > 1) /* all but the root */
 		qsort(ranked + 1, n - 1, sizeof(*ranked), by_parent_and_weight);

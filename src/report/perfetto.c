@@ -21,7 +21,9 @@ struct perfetto {
 
 static void put_us(struct jsonw *w, const char *key, uint64_t ns)
 {
-	jsonw__fraction(w, key, (double)(ns / 1000) + (double)(ns % 1000) / 1000, 3);
+	uint64_t us = ns / 1000; /* apart: so that the remainder keeps its digits */
+
+	jsonw__fraction(w, key, (double)us + (double)(ns % 1000) / 1000, 3);
 }
 
 static struct jsonw *open_event(struct perfetto *p, const char *ph, const char *name, int pid,

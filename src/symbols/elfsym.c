@@ -253,7 +253,7 @@ static bool build(struct elfsym *t)
 		return false;
 	qsort_r(list, n, sizeof(*list), compare, &t->table);
 	t->base = list[0].start;
-	t->segments = malloc((2 * n + 1) * sizeof(*t->segments));
+	t->segments = calloc(2 * n + 1, sizeof(*t->segments));
 	sweep.open = malloc(n * sizeof(struct function *));
 	if (t->segments && sweep.open) {
 		make_segments(&sweep, list, n);

@@ -66,9 +66,8 @@ static void read_symbols(Elf *elf, Elf_Scn *scn, const GElf_Shdr *shdr, struct s
 		if (!gelf_getsym(data, (int)i, &sym) || sym.st_shndx == SHN_UNDEF)
 			continue;
 		name = elf_strptr(elf, shdr->sh_link, sym.st_name);
-		if (name && name[0] && name[1] == 'y') /* of what we look for */
-			take_symbol(s, name, sym.st_value);
-		else if (name && name[0] == '_')
+		/* What we look for begins with _ or Py. */
+		if (name && name[0] && (name[0] == '_' || name[1] == 'y'))
 			take_symbol(s, name, sym.st_value);
 	}
 }

@@ -287,6 +287,7 @@ pid_t proc__tid_from_ns(pid_t pid, pid_t ns_tid)
 	char path[64], text[8192], *at, *last;
 
 	for (ssize_t i = 0; i < nr && found < 0; i++) {
+		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): none only when nr is 0 */
 		snprintf(path, sizeof(path), "/proc/%d/task/%d/status", pid, tids[i]);
 		if (read_file(path, text, sizeof(text)) < 0 || !(at = strstr(text, "\nNSpid:")))
 			continue;

@@ -12,31 +12,13 @@
 # BENCH_PAIRS (25) pairs of runs of BENCH_REQUESTS (100000); the slow tracers have 5. BENCH_TOOLS (all of
 # them) names the tracers.
 # Exits 1 when a bound is missed. Run it on an idle machine.
-# shellcheck source=tests/e2e/lib.sh
-. "$(dirname "$0")/../e2e/lib.sh"
+# shellcheck source=tests/bench/lib.sh
+. "$(dirname "$0")/lib.sh"
 need_loopstall
 need jq redis-server redis-benchmark redis-cli "$PYTHON3"
-pairs=${BENCH_PAIRS:-25} requests=${BENCH_REQUESTS:-100000}
+pairs=${BENCH_PAIRS:-25}
 read -ra tools <<<"${BENCH_TOOLS:-nothing loopstall offcputime perf strace}"
-missed=0
 rss_kb=0
-
-median() {
-	sort -g | awk '{ v[NR] = $1 } END { if (NR) print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'
-}
-
-line() { # line WHAT VALUE [BOUND MET]
-	local verdict=''
-	if [ $# -gt 2 ]; then
-		verdict="must be $3: $([ "$4" = 1 ] && echo met || echo MISSED)"
-		[ "$4" = 1 ] || missed=$((missed + 1))
-	fi
-	printf '%-52s %22s  %s\n' "$1" "$2" "$verdict" | sed 's/ *$//'
-}
-
-compare() { # compare NUMBER OPERATOR NUMBER: 1 or 0
-	awk "BEGIN { print ($1 $2 $3) ? 1 : 0 }"
-}
 
 # --- the tracers ------------------------------------------------------------------------------
 
@@ -92,31 +74,9 @@ stop_tracer() {
 
 # --- redis ------------------------------------------------------------------------------------
 
-requests_per_second() {
-	redis-benchmark -p "$port" -t get -c 50 -n "$requests" --csv 2>/dev/null |
-		awk -F'"' '/GET/ { print $4 }'
-}
-
-# one_pair TOOL PID: "ALONE WITH", sums of requests a second
-one_pair() {
-	local runs=() i
-	for i in 0 1 1 0; do
-		if [ "$i" = 1 ] && [ ${#runs[@]} = 1 ]; then
-			start_tracer "$1" "$2" || return 1
-		fi
-		runs+=("$(requests_per_second)")
-		[ ${#runs[@]} != 3 ] || stop_tracer "$1"
-	done
-	awk "BEGIN { print ${runs[0]} + ${runs[3]}, ${runs[1]} + ${runs[2]} }"
-}
-
 bench_redis() {
-	local tool i why redis n port
-	port=$(free_port)
-	start redis redis-server --port "$port" --dir "$T" --save ''
-	redis=$pid
-	wait_for 10 redis-cli -p "$port" ping || fail "no redis" "$T/redis.out"
-	requests_per_second >/dev/null # warm
+	local tool why n
+	redis_start
 	say "redis-benchmark GET, 50 clients, $pairs pairs of $requests requests:"
 	for tool in "${tools[@]}"; do
 		why=$(lacks "$tool")
@@ -124,15 +84,11 @@ bench_redis() {
 			line "  $tool" "-" && say "    skipped: $why"
 			continue
 		}
-		: >"$T/pairs"
 		case $tool in
 		perf | strace) n=5 ;;
 		*) n=$pairs ;;
 		esac
-		for ((i = 0; i < n; i++)); do
-			one_pair "$tool" "$redis" >>"$T/pairs" || break
-		done
-		[ -s "$T/pairs" ] || {
+		share_of_pairs "$n" "$tool" || {
 			line "  $tool" "-" && say "    skipped: it does not run here"
 			sed 's/^/    /' "$T/tracer.err" | head -n 3
 			continue
@@ -143,21 +99,9 @@ bench_redis() {
 }
 
 report_redis() { # report_redis TOOL
-	local share low high text
-	read -r share low high < <(awk '{ print 100 * $2 / $1 }' "$T/pairs" | sort -g | awk '
-		{ v[NR] = $1 }
-		END {
-			m = (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2
-			k = int(NR / 2 - 0.98 * sqrt(NR)); if (k < 1) k = 1
-			printf "%.1f %.1f %.1f\n", m, v[k], v[NR + 1 - k]
-		}')
-	text=$(awk '{ print $2 / 2 }' "$T/pairs" | median | xargs printf '%.0f /s with')
-	text+=", $(awk '{ print $1 / 2 }' "$T/pairs" | median | xargs printf '%.0f /s without')"
-	if [ "$1" = loopstall ]; then
-		line "  $1: $text" "$share % ($low-$high)" ">= 98 %" "$(compare "$share" '>=' 98)"
-	else
-		line "  $1: $text" "$share % ($low-$high)"
-	fi
+	local bound=()
+	[ "$1" != loopstall ] || bound=(">= 98 %" "$(compare "$share" '>=' 98)")
+	line "  $1: $share_text" "$share % ($share_low-$share_high)" "${bound[@]}"
 }
 
 # --- an empty loop ----------------------------------------------------------------------------

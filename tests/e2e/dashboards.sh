@@ -24,7 +24,7 @@ wait_for 15 grep -q 'metrics at' "$T/export.err" || fail "export does not begin"
 target=$(sed -n 's,.*metrics at http://\(.*\)/metrics,\1,p' "$T/export.err")
 go
 
-port=$("$PYTHON3" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+port=$(free_port)
 sed "s/127\.0\.0\.1:9964/$target/; s/_interval: 15s/_interval: 1s/" "$dash/prometheus/prometheus.yml" \
 	>"$T/prometheus.yml"
 cp "$dash/prometheus/loopstall.rules.yml" "$T/"

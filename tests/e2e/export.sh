@@ -88,6 +88,21 @@ assert_eq 65534 "$(awk '/^Uid/ { print $2 }' "/proc/$exporter/status")" "user"
 assert_eq 0 "$((0x$(awk '/^CapEff/ { print $2 }' "/proc/$exporter/status") & ~0xc400080004))" \
 	"capabilities that should be gone"
 assert_eq 1 "$(awk '/^NoNewPrivs/ { print $2 }' "/proc/$exporter/status")" "no new privileges"
+# Its child, which opens the windows for the probes' cost, has CAP_SYS_ADMIN for one system call.
+child=$(pgrep -P "$exporter" -x loopstall-stats) || fail "no child for the probes' cost" "$T/export.err"
+assert_eq "65534 65534 65534 65534" "$(awk '/^Uid/ { print $2, $3, $4, $5 }' "/proc/$child/status")" \
+	"users of the child"
+assert_eq "65534 65534 65534 65534" "$(awk '/^Gid/ { print $2, $3, $4, $5 }' "/proc/$child/status")" \
+	"groups of the child"
+assert_eq "" "$(awk '/^Groups/ { print $2 }' "/proc/$child/status")" "other groups of the child"
+for set in CapInh CapPrm CapEff CapBnd CapAmb; do
+	assert_eq 0 "$((0x$(awk -v s="$set:" '$1 == s { print $2 }' "/proc/$child/status") & ~(1 << 21)))" \
+		"$set of the child, besides CAP_SYS_ADMIN"
+done
+assert_eq 1 "$(awk '/^NoNewPrivs/ { print $2 }' "/proc/$child/status")" "no new privileges of the child"
+assert_eq 2 "$(awk '/^Seccomp:/ { print $2 }' "/proc/$child/status")" "system calls of the child filtered"
+scrape "$T/m.txt"
+at_least "$(value "$T/m.txt" '^loopstall_bpf_seconds_total')" 0.000001 "cost of the probes"
 stop "$exporter"
 assert_eq 0 "$rc" "exit status of export"
 

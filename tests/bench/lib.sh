@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# shellcheck shell=bash
+# Shared by tests/bench/*.sh: source it first. Lines with a verdict, and pairs of runs of redis-benchmark.
+#
+#	line "scrape p99" "29 ms" "< 50 ms" "$(compare 29 '<' 50)"	# counts $missed
+#	redis_start; share_of_pairs 25 TOOL				# $share, with start_tracer and stop_tracer
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../e2e/lib.sh"
+requests=${BENCH_REQUESTS:-100000}
+missed=0
+redis='' redis_port='' share='' share_low='' share_high='' share_text=''
+export redis redis_port share share_low share_high share_text
+
+median() {
+	sort -g | awk '{ v[NR] = $1 } END { if (NR) print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'
+}
+
+line() { # line WHAT VALUE [BOUND MET]
+	local verdict=''
+	if [ $# -gt 2 ]; then
+		verdict="must be $3: $([ "$4" = 1 ] && echo met || echo MISSED)"
+		[ "$4" = 1 ] || missed=$((missed + 1))
+	fi
+	printf '%-52s %22s  %s\n' "$1" "$2" "$verdict" | sed 's/ *$//'
+}
+
+compare() { # compare NUMBER OPERATOR NUMBER: 1 or 0
+	awk "BEGIN { print ($1 $2 $3) ? 1 : 0 }"
+}
+
+# --- redis: GETs of 50 clients, no pipelining -----------------------------------------------------
+
+redis_start() { # $redis is its pid, $redis_port its port
+	redis_port=$(free_port)
+	start redis redis-server --port "$redis_port" --dir "$T" --save ''
+	redis=$pid
+	wait_for 10 redis-cli -p "$redis_port" ping || fail "no redis" "$T/redis.out"
+	requests_per_second >/dev/null # warm
+}
+
+requests_per_second() {
+	redis-benchmark -p "$redis_port" -t get -c 50 -n "$requests" --csv 2>/dev/null |
+		awk -F'"' '/GET/ { print $4 }'
+}
+
+# one_pair TOOL: "ALONE WITH", sums of requests a second: without, with, with, without, so that drift
+# cancels
+one_pair() {
+	local runs=() i
+	for i in 0 1 1 0; do
+		if [ "$i" = 1 ] && [ ${#runs[@]} = 1 ]; then
+			start_tracer "$1" "$redis" || return 1
+		fi
+		runs+=("$(requests_per_second)")
+		[ ${#runs[@]} != 3 ] || stop_tracer "$1"
+	done
+	awk "BEGIN { print ${runs[0]} + ${runs[3]}, ${runs[1]} + ${runs[2]} }"
+}
+
+# share_of_pairs PAIRS TOOL: throughput with it, in % of that without: $share, the median of the pairs, with
+# its 95 % confidence interval by order statistics; $share_text. 1 when the tool does not run.
+share_of_pairs() {
+	local i
+	: >"$T/pairs"
+	for ((i = 0; i < $1; i++)); do
+		one_pair "$2" >>"$T/pairs" || break
+	done
+	[ -s "$T/pairs" ] || return 1
+	read -r share share_low share_high < <(awk '{ print 100 * $2 / $1 }' "$T/pairs" | sort -g | awk '
+		{ v[NR] = $1 }
+		END {
+			m = (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2
+			k = int(NR / 2 - 0.98 * sqrt(NR)); if (k < 1) k = 1
+			printf "%.1f %.1f %.1f\n", m, v[k], v[NR + 1 - k]
+		}')
+	share_text=$(awk '{ print $2 / 2 }' "$T/pairs" | median | xargs printf '%.0f /s with')
+	share_text+=", $(awk '{ print $1 / 2 }' "$T/pairs" | median | xargs printf '%.0f /s without')"
+}
