@@ -15,7 +15,7 @@ WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(if
 CFLAGS   ?= -O2 -g
 override CFLAGS += -std=gnu11 $(WARN) -D_GNU_SOURCE -DLS_VERSION='"$(VERSION)"' -Ibpf -Isrc -I$(B) -MMD -MP
 # libbpf is linked statically: `report` and `diff` run where it is not installed.
-LDLIBS   := -l:libbpf.a -ldw -lelf -llzma -liberty -ljansson -lmicrohttpd -lncursesw -ltinfo -lzstd -lz -lcrypt -lm -lpthread
+LDLIBS   := -l:libbpf.a -ldw -lelf -llzma -liberty -ljansson -lmicrohttpd -lzstd -lz -lcrypt -lm -lpthread
 
 SERVER_SRCS := $(wildcard src/server/*.c)
 SRCS     := $(filter-out $(SERVER_SRCS),$(wildcard src/*.c src/*/*.c))

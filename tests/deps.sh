@@ -4,7 +4,7 @@
 set -eu
 
 build="gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev libdw-dev libiberty-dev zlib1g-dev
-libzstd-dev libjansson-dev libmicrohttpd-dev libncurses-dev libevent-dev libsqlite3-dev libcmocka-dev"
+libzstd-dev libjansson-dev libmicrohttpd-dev libevent-dev libsqlite3-dev libcmocka-dev"
 tests="python3 curl prometheus redis-server redis-tools procps psmisc jq time
 python3-fastapi python3-uvicorn python3-uvloop python3-requests python3-sqlalchemy python3-aiohttp
 python3-tornado python3-gunicorn python3-yaml valgrind openssl systemd man-db"
