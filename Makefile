@@ -138,6 +138,7 @@ BENCHES := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
 bench: all $(STALLERS) $(BENCHES) ## what tracing and export cost, what the reference server gains (root, an idle machine)
 	$(Q)tests/bench/overhead.sh
 	$(Q)tests/bench/export.sh
+	$(Q)tests/bench/python.sh
 	$(Q)tests/bench/server.sh
 
 soak: all ## ten minutes of load on offload-server, its workers killed at random (SOAK_SECONDS)

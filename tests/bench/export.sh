@@ -108,7 +108,7 @@ bench_redis() {
 	say "redis-benchmark GET, 50 clients, $(wc -l <"$T/pairs") pairs of $requests requests:"
 	line "  export: $share_text" "$share % ($share_low-$share_high)" ">= 99 %" \
 		"$(compare "$share" '>=' 99)"
-	stop "$redis"
+	stop "$loaded"
 }
 
 [ $# -gt 0 ] || set -- scrape redis

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # shellcheck shell=bash
-# Shared by tests/bench/*.sh: source it first. Lines with a verdict, and pairs of runs of redis-benchmark.
+# Shared by tests/bench/*.sh: source it first. Lines with a verdict, and pairs of runs under load.
 #
 #	line "scrape p99" "29 ms" "< 50 ms" "$(compare 29 '<' 50)"	# counts $missed
-#	redis_start; share_of_pairs 25 TOOL				# $share, with start_tracer and stop_tracer
+#	redis_start; share_of_pairs 25 TOOL				# $share, with start_tracer and stop_tracer;
+#	$loaded is the process under load, requests_per_second() the load
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../e2e/lib.sh"
 requests=${BENCH_REQUESTS:-100000}
 missed=0
-redis='' redis_port='' share='' share_low='' share_high='' share_text=''
-export redis redis_port share share_low share_high share_text
+loaded='' redis_port='' share='' share_low='' share_high='' share_text=''
+export loaded redis_port share share_low share_high share_text
 
 median() {
 	sort -g | awk '{ v[NR] = $1 } END { if (NR) print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'
@@ -30,10 +31,10 @@ compare() { # compare NUMBER OPERATOR NUMBER: 1 or 0
 
 # --- redis: GETs of 50 clients, no pipelining -----------------------------------------------------
 
-redis_start() { # $redis is its pid, $redis_port its port
+redis_start() { # $loaded is its pid, $redis_port its port
 	redis_port=$(free_port)
 	start redis redis-server --port "$redis_port" --dir "$T" --save ''
-	redis=$pid
+	loaded=$pid
 	wait_for 10 redis-cli -p "$redis_port" ping || fail "no redis" "$T/redis.out"
 	requests_per_second >/dev/null # warm
 }
@@ -49,7 +50,7 @@ one_pair() {
 	local runs=() i
 	for i in 0 1 1 0; do
 		if [ "$i" = 1 ] && [ ${#runs[@]} = 1 ]; then
-			start_tracer "$1" "$redis" || return 1
+			start_tracer "$1" "$loaded" || return 1
 		fi
 		runs+=("$(requests_per_second)")
 		[ ${#runs[@]} != 3 ] || stop_tracer "$1"

@@ -95,7 +95,7 @@ bench_redis() {
 		}
 		report_redis "$tool"
 	done
-	stop "$redis"
+	stop "$loaded"
 }
 
 report_redis() { # report_redis TOOL
