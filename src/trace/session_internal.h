@@ -55,6 +55,7 @@ void session__end_process(struct session *s, uint32_t tgid);
 void session__on_process(struct session *s, const struct ls_ev_process *ev);
 
 /* --- session_loops.c: their loop threads --- */
+/* That of a record or a slot; NULL: it has none, or no memory. */
 struct traced_loop *session__loop(struct session *s, const struct ls_event_hdr *hdr, uint32_t slot);
 void session__announce(struct session *s, struct traced_loop *loop); /* to the reporter, once */
 void session__end_loop(struct session *s, struct traced_loop *loop);

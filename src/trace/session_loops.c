@@ -34,7 +34,8 @@ struct traced_loop *session__loop(struct session *s, const struct ls_event_hdr *
 	const struct ls_loop_state *states = tracer__states(s->tracer, &nr);
 	char comm[LS_COMM_LEN];
 
-	if (slot >= nr)
+	/* A record may come when its thread has been missed and the slot given to another. */
+	if (slot >= nr || !hdr->tid || states[slot].tid != hdr->tid)
 		return NULL;
 	loop = s->by_slot[slot];
 	if (loop && loop->tid == hdr->tid)
@@ -76,8 +77,10 @@ void session__end_loop(struct session *s, struct traced_loop *loop)
 		loop->last = states[loop->slot];
 	loop->ended = true;
 	loop__enter(loop, 0);
-	s->by_slot[loop->slot] = NULL;
-	tracer__release(s->tracer, loop->slot);
+	if (s->by_slot[loop->slot] == loop) {
+		s->by_slot[loop->slot] = NULL;
+		tracer__release(s->tracer, loop->slot);
+	}
 	if (loop->announced && s->reporter->ended)
 		session__fail(s, s->reporter->ended(s->self, &loop->model, &loop->last));
 	if (s->options.always_on)
