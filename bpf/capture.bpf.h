@@ -237,8 +237,9 @@ static __always_inline void look_at_block(struct block *block, struct task_struc
 
 enum { TOP_WORDS = 16 };
 
-/* What lies on top of the stack: the wrapper's saved registers, the first return addresses. */
-static __always_inline __u64 hash_top(const struct pt_regs *regs)
+/* What lies on top of the stack: the wrapper's saved registers, the first return addresses. Not inlined, for
+ * its words: a chain of calls has 512 bytes of stack. */
+static __noinline __u64 hash_top(const struct pt_regs *regs)
 {
 	__u64 words[TOP_WORDS] = {}, hash = regs->sp;
 	int i;

@@ -37,7 +37,7 @@ static __always_inline void doubt_candidates(struct ls_thread *t, __u64 sp)
 }
 
 /* Descriptors that a select() waits for, of the first 256 to be read; 2 stands for more. */
-static __always_inline __u32 count_selected(const struct pt_regs *regs)
+static __noinline __u32 count_selected(const struct pt_regs *regs)
 {
 	__u64 words[4] = {};
 	__u32 i, bits = 0;
