@@ -5,20 +5,17 @@
 
 #include "capture.bpf.h"
 
-enum { ENOSYS_ = 38 };
-
-/* The system call in the registers is still under way: the entry code puts -ENOSYS where its result
- * will be (PUSH_AND_CLEAR_REGS, arch/x86/entry/entry_64.S). After it, on the way back to user mode, a
- * thread is often preempted with all else as it was. */
-static __always_inline bool is_under_way(const struct pt_regs *regs)
+/* io_uring_enter() without IORING_ENTER_GETEVENTS (include/uapi/linux/io_uring.h) submits and waits for
+ * nothing. */
+static __always_inline bool is_wait(__s64 nr, const struct pt_regs *regs)
 {
-	return (__s64)regs->ax == -ENOSYS_;
+	return is_wait_call(nr) && (nr != __NR_io_uring_enter || regs->r10 & 1);
 }
 
 static __always_inline bool is_home(const struct ls_home *home, __s64 nr,
 				    const struct pt_regs *regs)
 {
-	if (!is_wait_call(nr))
+	if (!is_wait(nr, regs))
 		return false;
 	if (wait_has_fd(nr))
 		return home->fd >= 0 && home->fd == (__s32)regs->di &&

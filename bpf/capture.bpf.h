@@ -219,6 +219,23 @@ __weak int classify(struct block *block)
 	return 0;
 }
 
+enum { ENOSYS_ = 38, STOPPED_OR_TRACED = 0x4 | 0x8 };
+
+/* The system call in the registers is still under way: the entry code puts -ENOSYS where its result
+ * will be (PUSH_AND_CLEAR_REGS, arch/x86/entry/entry_64.S). After it, on the way back to user mode, a
+ * thread is often preempted with all else as it was. */
+static __always_inline bool is_under_way(const struct pt_regs *regs)
+{
+	return (__s64)regs->ax == -ENOSYS_;
+}
+
+/* Stopped by a signal or frozen, wherever it was: its call has nothing to do with it. Frozen threads
+ * sit on the way back to user mode (get_signal). */
+static __always_inline bool is_held(const struct pt_regs *regs, __u32 state)
+{
+	return state & STOPPED_OR_TRACED || ((__s64)regs->orig_ax >= 0 && !is_under_way(regs));
+}
+
 static __always_inline void look_at_block(struct block *block, struct task_struct *task, __u32 tgid,
 					  const struct pt_regs *regs, __u32 state)
 {
@@ -232,7 +249,10 @@ static __always_inline void look_at_block(struct block *block, struct task_struc
 	block->cause = LS_OTHER;
 	block->fd = -1;
 	block->nr_fds = 0;
-	classify(block);
+	if (is_held(regs, state))
+		block->nr = -1;
+	else
+		classify(block);
 }
 
 enum { TOP_WORDS = 16 };
@@ -411,7 +431,7 @@ static __always_inline void settle_block(struct ls_loop_state *s, __u32 slot,
 	struct capture_buffer *buffer = loop_buffer(s, s->buffer);
 	__u32 cause = s->off_cause;
 
-	if (!buffer || cause >= LS_NR_CAUSES || ns < cfg_quantum_ns / 8)
+	if (!buffer || cause >= LS_NR_CAUSES)
 		return;
 	if (now - s->start_ns >= cfg_capture_after_ns) {
 		send_held(s, slot, now);
@@ -419,7 +439,7 @@ static __always_inline void settle_block(struct ls_loop_state *s, __u32 slot,
 			return;
 		complete_capture(s, buffer, task);
 		send_capture(s, slot, buffer, now);
-	} else if (ns > s->held_ns) {
+	} else if (ns > s->held_ns && ns >= cfg_quantum_ns / 8) {
 		complete_capture(s, buffer, task);
 		s->held_ns = ns;
 		s->buffer ^= 1;

@@ -70,7 +70,9 @@ static __always_inline struct ls_loop_state *take_slot(struct ls_thread *t,
 	struct ls_loop_state *s;
 
 	if (bpf_map_pop_elem(&free_slots, slot)) {
-		count_loss(LS_LOST_LOOPS);
+		if (!t->lost)
+			count_loss(LS_LOST_LOOPS);
+		t->lost = 1;
 		return NULL;
 	}
 	s = slot_state(*slot);
@@ -149,8 +151,10 @@ static __always_inline int on_wait_return(__s64 nr, __s64 ret)
 
 	if (!t)
 		return 0;
-	now = bpf_ktime_get_ns();
 	regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	if (!is_wait(nr, regs))
+		return 0;
+	now = bpf_ktime_get_ns();
 	s = t->slot ? slot_state(t->slot - 1) : NULL;
 	if (s && is_home(&s->home, nr, regs)) {
 		notice_running(s, t->slot - 1, task, now);
@@ -256,7 +260,7 @@ static __always_inline bool has_come_to_wait(const struct pt_regs *regs)
 {
 	__s64 nr = (__s64)regs->orig_ax;
 
-	return is_wait_call(nr) && wait_has_fd(nr) && is_under_way(regs);
+	return is_wait(nr, regs) && wait_has_fd(nr) && is_under_way(regs);
 }
 
 SEC("iter/task")

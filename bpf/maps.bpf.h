@@ -34,7 +34,7 @@ struct ls_thread {
 	__u32 slot; /* index of its loop state + 1; 0: not known to be a loop */
 	__u32 waits;
 	__u32 select_bits; /* descriptors in its last select(); the kernel overwrites the sets */
-	__u32 _pad;
+	__u32 lost;        /* a loop without a slot, and counted as such */
 	struct candidate candidates[LS_CANDIDATES];
 };
 

@@ -105,9 +105,24 @@ static struct ls_blame at_line(enum ls_cause cause, uint64_t ns, uint32_t line)
 
 static void add(struct site_totals *sites, const struct ls_blame *causes, size_t nr)
 {
-	struct ls_stall stall = {.causes = causes, .nr_causes = nr};
+	static uint64_t start_ns;
+	struct ls_stall stall = {.start_ns = ++start_ns, .causes = causes, .nr_causes = nr};
 
 	assert_int_equal(sites__add(sites, &stall), 0);
+}
+
+static void site_that_a_stall_came_to_twice_counts_once(void **state)
+{
+	struct ls_blame b[2] = {at_line(LS_GIL, 100, 18), at_line(LS_GIL, 50, 18)};
+	struct site_totals sites = {0};
+
+	(void)state;
+	b[1].holder.tid = 7; /* another thread had it then */
+	add(&sites, b, 2);
+	assert_int_equal(sites.nr, 1);
+	assert_int_equal(sites.items[0].ns, 150);
+	assert_int_equal(sites.items[0].count, 1);
+	free(sites.items);
 }
 
 static void stalls_at_one_site_add_up(void **state)
@@ -205,6 +220,7 @@ int main(void)
 		cmocka_unit_test(records_are_kept_in_order_and_aligned),
 		cmocka_unit_test(records_in_waiting_are_bounded),
 		cmocka_unit_test(stalls_at_one_site_add_up),
+		cmocka_unit_test(site_that_a_stall_came_to_twice_counts_once),
 		cmocka_unit_test(sites_differ_by_line_cause_and_object),
 		cmocka_unit_test(cpu_time_of_a_function_is_one_site),
 		cmocka_unit_test(worst_site_comes_first_and_the_rest_is_dropped),

@@ -73,14 +73,16 @@ static void check_kernel(struct verdict *v)
 	    "needs a kernel built with CONFIG_DEBUG_INFO_BTF=y");
 	if (!permitted)
 		return; /* nothing more can be found out */
-	say(v, features__has_task_regs(), true, "task storage and bpf_task_pt_regs",
-	    "needs Linux 5.15 or newer");
+	say(v, features__has_helpers(), true, "BPF helpers: bpf_task_pt_regs, bpf_loop",
+	    "needs Linux 5.17 or newer");
+	say(v, features__in_host_pid_namespace(), true, "the host's pid namespace",
+	    "run it on the host, or with --pid=host (hostPID)");
 	fentry = features__has_fentry();
 	say(v, fentry, false, "fentry on the wait calls",
 	    "not allowed by this kernel; syscall tracepoints serve instead, at a higher cost");
 	say(v, has_tracefs(), !fentry, "syscall tracepoints",
 	    "needs CONFIG_FTRACE_SYSCALLS, and tracefs: mount -t tracefs tracefs "
-	    "/sys/kernel/tracing");
+	    "/sys/kernel/tracing; without root also CAP_DAC_READ_SEARCH to read it");
 	say(v, features__tells_throttling(), false, "CFS throttling as a class of its own",
 	    "needs CONFIG_CFS_BANDWIDTH; such time counts as runqueue");
 	say(v, names_kernel(), false, "kernel symbols",
@@ -111,10 +113,17 @@ int cmd_doctor(int argc, char **argv)
 {
 	struct pid_list pids = {.nr = 0};
 	struct verdict v = {false};
+	static const struct option longs[] = {
+		{"pid", required_argument, NULL, 'p'},
+		{"verbose", no_argument, NULL, 'v'},
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},
+		{0},
+	};
 	int opt;
 
 	opterr = 0;
-	while ((opt = getopt(argc, argv, "+:p:vhV")) != -1) {
+	while ((opt = getopt_long(argc, argv, "+:p:vhV", longs, NULL)) != -1) {
 		switch (opt) {
 		case 'p':
 			if (!parse_pids(optarg, &pids))

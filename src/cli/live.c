@@ -96,6 +96,10 @@ static int parse(int argc, char **argv, struct live_options *o, const char *name
 		log_err("--json and -f exclude each other");
 		return EXIT_USAGE;
 	}
+	if (o->json && (o->user_only || o->kernel_only)) {
+		log_err("--json has whole stacks: each frame says its kind; leave out -U and -K");
+		return EXIT_USAGE;
+	}
 	if (o->user_only && o->kernel_only) {
 		log_err("-U and -K exclude each other");
 		return EXIT_USAGE;

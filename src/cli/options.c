@@ -117,7 +117,7 @@ static int check_pid(pid_t pid)
 {
 	pid_t tgid = proc__tgid(pid);
 
-	if (tgid < 0) {
+	if (tgid < 0 || (tgid == pid && proc__is_zombie(pid))) {
 		log_err("no process %d: it has ended, or it runs in another pid namespace", pid);
 		return -ESRCH;
 	}

@@ -220,6 +220,7 @@ static int trace_command(const struct tracing *t, const struct reporter *reporte
 	struct session_options options = t->session;
 	struct session *session;
 	int go[2] = {-1, -1}, pidfd = -1, err;
+	bool is_over;
 	pid_t pid;
 
 	options.wait_for_loop = true;
@@ -243,9 +244,9 @@ static int trace_command(const struct tracing *t, const struct reporter *reporte
 	close(go[1]);
 	if (!err)
 		err = session__run(session, pidfd);
-	*status = t->session.seconds && session__nr_targets(session) ? end_command(pid, pidfd)
-								     : wait_for_command(pid);
-	session__free(session);
+	is_over = t->session.seconds && session__nr_targets(session);
+	session__free(session); /* what follows may take long, and must cost nothing */
+	*status = is_over ? end_command(pid, pidfd) : wait_for_command(pid);
 	close(pidfd);
 	return err;
 }

@@ -111,8 +111,9 @@ struct ls_site_total {
 	enum ls_cause cause;
 	struct ls_blocking_call call;
 	const char *advice;
-	uint64_t ns;    /* time of that cause there, in stalls */
-	uint64_t count; /* stalls it took part in */
+	uint64_t ns;         /* time of that cause there, in stalls */
+	uint64_t count;      /* stalls it took part in */
+	uint64_t counted_ns; /* start of the last of them */
 };
 
 struct ls_loop_summary {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include <ctype.h>
 #include <string.h>
 
 #include "trace/dispatch.h"
@@ -72,6 +73,15 @@ static const char *base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
+/* "nginx-debug" is nginx, and "node_exporter" is no node. */
+static bool is_named(const char *file, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	return !strncmp(file, prefix, n) && (!isalnum((unsigned char)prefix[n - 1]) ||
+					     (!isalnum((unsigned char)file[n]) && file[n] != '_'));
+}
+
 /* A loop's kind by the file its code lies in. */
 static const char *kind_of_module(const char *module)
 {
@@ -86,12 +96,12 @@ static const char *kind_of_module(const char *module)
 		{"valkey-server", "redis"},
 		{"redis-check-rdb", "redis"},
 		{"nginx", "nginx"},
-		{"libnetty_transport", "netty"},
+		{"libnetty_transport_", "netty"},
 		{"loop.cpython-", "uvloop"},
 	};
 
 	for (size_t i = 0; module && i < sizeof(modules) / sizeof(modules[0]); i++)
-		if (!strncmp(base_name(module), modules[i].prefix, strlen(modules[i].prefix)))
+		if (is_named(base_name(module), modules[i].prefix))
 			return modules[i].kind;
 	return NULL;
 }

@@ -6,6 +6,7 @@
 #include <linux/bpf.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -68,9 +69,19 @@ bool features__has_fentry(void)
 	return true;
 }
 
-bool features__has_task_regs(void)
+bool features__has_helpers(void)
 {
-	return libbpf_probe_bpf_helper(BPF_PROG_TYPE_TRACEPOINT, BPF_FUNC_task_pt_regs, NULL) == 1;
+	return libbpf_probe_bpf_helper(BPF_PROG_TYPE_TRACEPOINT, BPF_FUNC_task_pt_regs, NULL) ==
+		       1 &&
+	       libbpf_probe_bpf_helper(BPF_PROG_TYPE_TRACEPOINT, BPF_FUNC_loop, NULL) == 1;
+}
+
+/* PROC_PID_INIT_INO, include/linux/proc_ns.h: BPF knows processes by their ids there. */
+bool features__in_host_pid_namespace(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/pid", &st) || st.st_ino == 0xEFFFFFFC;
 }
 
 bool features__tells_throttling(void)
@@ -125,6 +136,12 @@ int features__require(void)
 		log_err("not permitted: run it as root (sudo), or with %s", missing);
 		return -EPERM;
 	}
+	if (!features__in_host_pid_namespace()) {
+		log_err("this is a pid namespace of its own, and the kernel counts by the host's: "
+			"run it "
+			"on the host, or with --pid=host (hostPID)");
+		return -ENOTSUP;
+	}
 	if (!features__has_btf()) {
 		log_err("this kernel has no BTF (%s): it needs one built with "
 			"CONFIG_DEBUG_INFO_BTF=y, "
@@ -132,9 +149,9 @@ int features__require(void)
 			btf_path);
 		return -ENOTSUP;
 	}
-	if (!features__has_task_regs()) {
-		log_err("this kernel is too old: it lacks bpf_task_pt_regs, which came with Linux "
-			"5.15");
+	if (!features__has_helpers()) {
+		log_err("this kernel is too old: it lacks bpf_task_pt_regs or bpf_loop, which came "
+			"with Linux 5.15 and 5.17");
 		return -ENOTSUP;
 	}
 	return 0;

@@ -12,8 +12,10 @@ bool features__has_btf(void);
 bool features__has_fentry(void);
 /* A function is in the kernel's types, so that fexit can attach to it. */
 bool features__has_function(const char *name);
-/* Task storage and bpf_task_pt_regs for tracing programs: Linux 5.15. */
-bool features__has_task_regs(void);
+/* Process ids here are those of the kernel. */
+bool features__in_host_pid_namespace(void);
+/* bpf_task_pt_regs and bpf_loop: Linux 5.15 and 5.17. */
+bool features__has_helpers(void);
 /* CFS bandwidth throttling can be told from other waits for a CPU. */
 bool features__tells_throttling(void);
 

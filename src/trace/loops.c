@@ -139,7 +139,8 @@ int sites__add(struct site_totals *sites, const struct ls_stall *stall)
 		if (!t)
 			return -ENOMEM;
 		t->ns += stall->causes[i].ns;
-		t->count++;
+		t->count += t->counted_ns != stall->start_ns;
+		t->counted_ns = stall->start_ns;
 	}
 	return 0;
 }

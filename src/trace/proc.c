@@ -118,6 +118,15 @@ bool proc__is_kernel_thread(pid_t pid)
 	return flags & 0x00200000;
 }
 
+bool proc__is_zombie(pid_t pid)
+{
+	char path[64], line[512], *paren;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	return read_file(path, line, sizeof(line)) > 0 && (paren = strrchr(line, ')')) &&
+	       !strncmp(paren, ") Z", 3);
+}
+
 bool proc__is_compat(pid_t pid)
 {
 	unsigned char ident[EI_NIDENT];
@@ -206,7 +215,7 @@ ssize_t proc__threads(pid_t pid, pid_t **tids)
 	return list_pids(path, tids);
 }
 
-static pid_t parent_of(pid_t pid)
+pid_t proc__parent(pid_t pid)
 {
 	char path[64];
 
@@ -238,7 +247,7 @@ ssize_t proc__descendants(pid_t pid, pid_t **pids)
 	do { /* a generation a round: a child's pid may be lower than its parent's */
 		before = nr;
 		for (ssize_t i = 0; i < nr_all && !err; i++) {
-			pid_t parent = all[i] ? parent_of(all[i]) : -1;
+			pid_t parent = all[i] ? proc__parent(all[i]) : -1;
 
 			if (parent != pid && !contains(family, nr, parent))
 				continue;

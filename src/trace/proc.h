@@ -26,6 +26,9 @@ void proc__comm(pid_t pid, pid_t tid, char comm[16]);
 void proc__command_line(pid_t pid, char *buf, size_t size);
 
 bool proc__exists(pid_t pid);
+bool proc__is_zombie(pid_t pid); /* ended, and its parent has not looked yet */
+/* -1: not known. */
+pid_t proc__parent(pid_t pid);
 bool proc__has_thread(pid_t pid, pid_t tid);
 bool proc__is_kernel_thread(pid_t pid);
 /* A 32-bit program; its system call numbers are others. */

@@ -227,6 +227,8 @@ static void tick(struct session *s, uint64_t now)
 	session__look_for_hangs(s, now);
 	if (s->options.always_on)
 		session__keep_house(s, now);
+	else if (s->prepared)
+		session__end_gone(s, now);
 	else
 		prepare_symbols(s);
 	if (s->options.slice_ns && now - s->slice_ns >= s->options.slice_ns)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* Iterations that do not end: reported as ongoing, once, by what can be seen from outside. */
 
+#include "account.h"
 #include "trace/session_internal.h"
 
 static const uint64_t hang_ns = 500000000; /* an iteration this long is reported as ongoing */
@@ -35,7 +36,8 @@ static bool is_ongoing(const struct session *s, const struct ls_loop_state *stat
 	if (least < s->options.tracer.threshold_ns)
 		least = s->options.tracer.threshold_ns;
 	return state->tid && state->start_ns && now > state->start_ns &&
-	       now - state->start_ns >= least;
+	       now - state->start_ns >= least &&
+	       (!s->options.max_ns || now - state->start_ns <= s->options.max_ns);
 }
 
 /*
@@ -88,10 +90,10 @@ static void report_ongoing(struct session *s, struct traced_loop *loop,
 	session__set_stall(&stall, loop, state.start_ns, now - state.start_ns);
 	stall.ongoing = true;
 	stall.before_attach = state.before_attach;
-	if (state.off_since_ns && state.off_since_ns < now)
-		state.ledger_ns[state.off_cause % LS_NR_CAUSES] += now - state.off_since_ns;
-	else if (state.on_since_ns < now)
-		state.ledger_ns[LS_CPU] += now - state.on_since_ns;
+	if (state.off_kind == OFF_NOT)
+		charge_cpu(&state, now);
+	else
+		enter_cpu(&state, 0, now); /* in our copy, as if it came back now */
 	session__fill_ledger(&stall.ledger, state.ledger_ns, stall.wall_ns);
 	loop->reported_ns = state.start_ns;
 	session__report_stall(s, loop, &stall, state.counts);

@@ -9,6 +9,7 @@
 #include "trace/pythons.h"
 #include "trace/session_internal.h"
 
+static const uint64_t gone_ns = 1000000000;
 static const uint64_t sweep_ns = 10000000000; /* how often ends that were not seen are looked for */
 
 /* Records of an iteration which ended without becoming a stall. Its end may wait in the ring buffer:
@@ -63,12 +64,8 @@ static void renew_names(struct session *s)
 		pythons__attach(s->resolver.python, s->tracer, s->targets[i]);
 }
 
-/* Ends whose records were lost. */
-static void sweep(struct session *s)
+static void sweep_targets(struct session *s)
 {
-	uint32_t nr;
-	const struct ls_loop_state *states = tracer__states(s->tracer, &nr);
-
 	for (size_t i = s->nr_targets; i-- > 0;) {
 		pid_t pid = s->targets[i];
 
@@ -77,6 +74,23 @@ static void sweep(struct session *s)
 		tracer__drop_target(s->tracer, pid);
 		session__end_process(s, pid);
 	}
+}
+
+void session__end_gone(struct session *s, uint64_t now)
+{
+	if (now - s->swept_ns < gone_ns)
+		return;
+	s->swept_ns = now;
+	sweep_targets(s);
+}
+
+/* Ends whose records were lost. */
+static void sweep(struct session *s)
+{
+	uint32_t nr;
+	const struct ls_loop_state *states = tracer__states(s->tracer, &nr);
+
+	sweep_targets(s);
 	for (uint32_t i = 0; i < nr; i++) {
 		if (!states[i].tid || proc__has_thread(states[i].tgid, states[i].tid))
 			continue;

@@ -90,5 +90,7 @@ void session__report_summary(struct session *s, uint64_t now);
 
 /* --- session_house.c: what a run for weeks needs --- */
 void session__keep_house(struct session *s, uint64_t now);
+/* Once a second: targets that ended unseen. */
+void session__end_gone(struct session *s, uint64_t now);
 
 #endif

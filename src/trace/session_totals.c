@@ -31,13 +31,25 @@ static void sum_stalls(const struct traced_loop *loop, const struct ls_loop_stat
 		sum->ns[i] = less(state->stalled_ns[i], loop->filtered_ledger.ns[i]);
 }
 
-static void fill_loop_summary(const struct session *s, struct traced_loop *loop,
+/* What is under way counts as far as it has come. */
+static void add_open(const struct traced_loop *loop, struct ls_loop_state *state, uint64_t now)
+{
+	if (loop->ended)
+		return;
+	if (state->start_ns && state->start_ns < now)
+		state->busy_ns += now - state->start_ns;
+	else if (!state->start_ns && state->wait_since_ns && state->wait_since_ns < now)
+		state->wait_ns += now - state->wait_since_ns;
+}
+
+static void fill_loop_summary(const struct session *s, struct traced_loop *loop, uint64_t now,
 			      struct ls_loop_summary *out)
 {
-	const struct ls_loop_state *state = state_of(s, loop);
+	struct ls_loop_state copy = *state_of(s, loop), *state = &copy;
 	struct stalled_totals stalled;
 	uint64_t sum = 0;
 
+	add_open(loop, state, now);
 	sum_stalls(loop, state, &stalled);
 	sites__rank(&loop->sites, TOP_SITES);
 	*out = (struct ls_loop_summary){
@@ -81,7 +93,7 @@ void session__report_summary(struct session *s, uint64_t now)
 	}
 	for (size_t i = 0; i < s->loops.nr; i++)
 		if (s->loops.items[i]->announced)
-			fill_loop_summary(s, s->loops.items[i], &loops[summary.nr_loops++]);
+			fill_loop_summary(s, s->loops.items[i], now, &loops[summary.nr_loops++]);
 	qsort(loops, summary.nr_loops, sizeof(*loops), by_stalled);
 	session__cost(s, &summary.lost, &summary.overhead);
 	symbolizer__counts(s->resolver.symbolizer, &summary.frames_total,
@@ -114,12 +126,13 @@ static void report_slice(struct session *s, struct traced_loop *loop, uint64_t n
 		.start_ns = s->slice_ns,
 		.end_ns = now,
 		.iterations = state.iterations - from->iterations,
-		.busy_ns = state.busy_ns - from->busy_ns,
-		.wait_ns = state.wait_ns - from->wait_ns,
 	};
 	uint64_t sum = 0;
 
-	if (!slice.iterations && !slice.wait_ns)
+	add_open(loop, &state, now);
+	slice.busy_ns = less(state.busy_ns, from->busy_ns);
+	slice.wait_ns = less(state.wait_ns, from->wait_ns);
+	if (!slice.iterations && !slice.wait_ns && !slice.busy_ns)
 		return;
 	sum_stalls(loop, &state, &stalled);
 	slice.stalls = advance(&seen->stalls, stalled.stalls);

@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+#include <sys/syscall.h>
+#include <linux/kcmp.h>
 
 #include "trace/names.h"
 #include "trace/proc.h"
@@ -26,6 +29,8 @@ static bool may_be_home(const struct proc_syscall *call, bool *has_fd)
 {
 	if (call->running || !is_wait(call->nr, has_fd))
 		return false;
+	if (call->nr == __NR_io_uring_enter)
+		return call->args[3] & 1; /* IORING_ENTER_GETEVENTS: else it only submits */
 	if (call->nr == __NR_poll || call->nr == __NR_ppoll)
 		return call->args[1] >= 2;
 	return *has_fd || call->args[0] >= 1;
@@ -49,6 +54,16 @@ static void drop_epoll(struct epolls *epolls, int fd)
 {
 	for (size_t i = 0; i < epolls->nr; i++)
 		if (epolls->fds[i] == fd)
+			epolls->fds[i--] = epolls->fds[--epolls->nr];
+}
+
+/* A child that was forked has its parent's descriptors, and no loop for it. */
+static void drop_inherited(pid_t pid, struct epolls *epolls)
+{
+	pid_t parent = proc__parent(pid);
+
+	for (size_t i = 0; parent > 0 && i < epolls->nr; i++)
+		if (!syscall(SYS_kcmp, pid, parent, KCMP_FILE, epolls->fds[i], epolls->fds[i]))
 			epolls->fds[i--] = epolls->fds[--epolls->nr];
 }
 
@@ -87,6 +102,7 @@ int targets__seed(struct tracer *t, pid_t pid, pid_t only_tid, struct target_cen
 		return -ENOMEM;
 	}
 	proc__each_epoll(pid, add_epoll, &epolls);
+	drop_inherited(pid, &epolls);
 	for (i = 0; i < nr && !err; i++) {
 		bool has_fd;
 

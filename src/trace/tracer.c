@@ -304,8 +304,8 @@ static int attach_by_tracepoint(struct tracer *t)
 		names[i] = wait_probes[i].tracepoint;
 	err = tracepoint__ids(names, ids, NR_PROBES);
 	if (err) {
-		log_err("cannot read tracefs: %s; mount it: mount -t tracefs tracefs "
-			"/sys/kernel/tracing",
+		log_err("cannot read tracefs: %s; mount it (mount -t tracefs tracefs "
+			"/sys/kernel/tracing), and without root have CAP_DAC_READ_SEARCH",
 			strerror(-err));
 		return err;
 	}

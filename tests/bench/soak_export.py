@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """soak_export.py PID URL STALLERS SECONDS: see soak_export.sh."""
+import atexit
 import json, os, random, re, signal, subprocess, sys, time, urllib.request
 
 pid, url, stallers, seconds = int(sys.argv[1]), sys.argv[2], sys.argv[3], float(sys.argv[4])
@@ -89,6 +90,7 @@ def quiet():
     return m
 
 
+atexit.register(lambda: [p.kill() for _, p in children if p.poll() is None])
 begin, last, spawned, back = time.monotonic(), {}, 0, []
 rests, next_rest = [], min(60, seconds / 3)
 while time.monotonic() - begin < seconds:
