@@ -116,6 +116,7 @@ wait_for 8 has '^loopstall_ongoing_stall_seconds\{.*comm="hang".*\} [1-9]' ||
 has '^loopstall_loop_busy_ratio\{.*cgroup="[^"]*",container="[^"]*"\}' ||
 	fail "no cgroup label" "$T/now.txt"
 kill -KILL "$hang"
+# shellcheck disable=SC2016 # evaluated each time
 wait_for 8 eval '! has "pid=\"$hang\",.*kind"' || fail "series of a dead process stay" "$T/now.txt"
 # Forked and renamed: found by its new name.
 start truth "$STALLERS/truth" --iterations 40 --seed 1 --out /dev/null
