@@ -4,7 +4,7 @@
 #define LS_TRACE_TRACEPOINT_H
 
 /* ids[i] becomes the id of names[i] ("syscalls/sys_exit_epoll_wait"), -1 where the kernel has none.
- * Where tracefs is not mounted, a child process mounts it for itself alone. 0 or -errno. */
+ * Where tracefs is not mounted, one is made that is mounted nowhere (fsmount(), Linux 5.2). 0 or -errno. */
 int tracepoint__ids(const char *const *names, int *ids, int nr);
 
 #endif
