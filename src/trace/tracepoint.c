@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
@@ -83,8 +84,27 @@ static int read_ids_in_child(const char *const *names, int *ids, int nr)
 
 int tracepoint__ids(const char *const *names, int *ids, int nr)
 {
-	for (unsigned int i = 0; i < sizeof(roots) / sizeof(roots[0]); i++)
-		if (read_ids(roots[i], names, ids, nr) == 0)
+	bool forbidden = false;
+	int err;
+
+	for (unsigned int i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
+		err = read_ids(roots[i], names, ids, nr);
+		if (!err)
 			return 0;
-	return read_ids_in_child(names, ids, nr);
+		forbidden = forbidden || err == -EACCES;
+	}
+	err = read_ids_in_child(names, ids, nr);
+	return err && forbidden ? -EACCES : err;
+}
+
+const char *tracepoint__mend(int err)
+{
+	if (err == -EACCES)
+		return "tracefs may not be read: run it as root, or with CAP_DAC_READ_SEARCH too";
+	if (err == -EPERM)
+		return "tracefs is not mounted, and who is not root cannot mount it: mount -t "
+		       "tracefs "
+		       "tracefs /sys/kernel/tracing";
+	return "it needs CONFIG_FTRACE_SYSCALLS, and tracefs: mount -t tracefs tracefs "
+	       "/sys/kernel/tracing";
 }

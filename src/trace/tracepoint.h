@@ -7,4 +7,7 @@
  * Where tracefs is not mounted, a child process mounts it for itself alone. 0 or -errno. */
 int tracepoint__ids(const char *const *names, int *ids, int nr);
 
+/* What to do about an error of tracepoint__ids, in one line. */
+const char *tracepoint__mend(int err);
+
 #endif
