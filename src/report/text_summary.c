@@ -8,7 +8,7 @@
 #include "report/text_internal.h"
 
 enum { BAR_COLUMNS = 40, LABEL_COLUMNS = 34, SITES_SHOWN = 10, SITE_COLUMN = 7 };
-enum { ITERATION_COLUMN = 16, MANY_LOOPS = 4 };
+enum { ITERATION_COLUMN = 16, MANY_LOOPS = 4, LEAST_UNNAMED = 5 /* percent */ };
 
 static void print_histogram(struct text *t, const uint32_t buckets[LS_HIST_BUCKETS])
 {
@@ -178,6 +178,29 @@ static void print_added_up(struct text *t)
 	text__end(t);
 }
 
+/* What is behind the frames without a name, and what would name them. */
+static void print_unnamed(struct text *t, const struct ls_summary *summary)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < summary->nr_unnamed; i++) {
+		const struct ls_unnamed *u = &summary->unnamed[i];
+		double share = text__percent(u->frames, summary->frames_total);
+
+		if (share < LEAST_UNNAMED)
+			continue;
+		line__add(&t->line, PAINT_DIM, any ? "" : "without a name: ");
+		text__item(t, PAINT_DIM, 2, "%s%.0f%% in %s", any ? ", " : "", share,
+			   u->jit ? "generated code" : names__basename(u->module));
+		text__item(t, PAINT_DIM, 2, " (%s)",
+			   u->jit ? "its runtime writes no perf map"
+				  : "stripped: its debug symbols would name them");
+		any = true;
+	}
+	if (any)
+		text__end(t);
+}
+
 int text__summary(void *self, const struct ls_summary *summary)
 {
 	struct text *t = self;
@@ -200,6 +223,7 @@ int text__summary(void *self, const struct ls_summary *summary)
 			  text__percent(summary->frames_symbolized, summary->frames_total),
 			  summary->frames_total);
 	text__end(t);
+	print_unnamed(t, summary);
 	print_added_up(t);
 	line__add(l, PAINT_DIM, "tracing cost %s in BPF (%.2f%% of a CPU, estimated)",
 		  names__length(o->bpf_ns, bpf, sizeof(bpf)),
