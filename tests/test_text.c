@@ -556,6 +556,31 @@ static int feed_rest(const struct reporter *r, void *self)
 	return r->summary(self, &summary);
 }
 
+static int feed_unnamed(const struct reporter *r, void *self)
+{
+	const struct ls_unnamed unnamed[] = {
+		{.module = "/usr/lib/x86_64-linux-gnu/libuv.so.1", .frames = 6},
+		{.module = "/usr/bin/python3.11", .frames = 20},
+		{.module = "[anon]", .frames = 10, .jit = true},
+		{.module = "/usr/bin/seldom", .frames = 1}};
+	struct ls_summary summary = {
+		.frames_total = 100, .frames_symbolized = 63, .unnamed = unnamed, .nr_unnamed = 4};
+
+	return r->summary(self, &summary);
+}
+
+static void frames_without_a_name_are_said_to_be_where(void **state)
+{
+	char *text = report(&plain, feed_unnamed);
+
+	(void)state;
+	assert_has(text, "63% of 100 frames named\n"
+			 "not named: 20% in python3.11, 6% in libuv.so.1 (stripped: debug symbols "
+			 "would name them)\n"
+			 "not named: 10% in generated code (its runtime writes no perf map)\n");
+	free(text);
+}
+
 static void stalls_that_were_added_up_are_said(void **state)
 {
 	char *text = report(&plain, feed_rest);
@@ -616,6 +641,7 @@ int main(void)
 		cmocka_unit_test(terminal_gets_colour_and_its_own_width),
 		cmocka_unit_test(no_terminal_gets_no_colour),
 		cmocka_unit_test(stalls_that_were_added_up_are_said),
+		cmocka_unit_test(frames_without_a_name_are_said_to_be_where),
 		cmocka_unit_test(full_disk_is_an_error_that_ends_the_run),
 	};
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* The end of the human report: what each loop's time added up to, what was lost, what it cost. */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "model/histogram.h"
@@ -8,7 +9,7 @@
 #include "report/text_internal.h"
 
 enum { BAR_COLUMNS = 40, LABEL_COLUMNS = 34, SITES_SHOWN = 10, SITE_COLUMN = 7 };
-enum { ITERATION_COLUMN = 16, MANY_LOOPS = 4, LEAST_UNNAMED = 5 /* percent */ };
+enum { ITERATION_COLUMN = 16, MANY_LOOPS = 4, LEAST_UNNAMED = 5 /* percent */, UNNAMED_MAX = 16 };
 
 static void print_histogram(struct text *t, const uint32_t buckets[LS_HIST_BUCKETS])
 {
@@ -178,27 +179,37 @@ static void print_added_up(struct text *t)
 	text__end(t);
 }
 
-/* What is behind the frames without a name, and what would name them. */
-static void print_unnamed(struct text *t, const struct ls_summary *summary)
+static int by_frames(const void *a, const void *b)
 {
-	bool any = false;
+	const struct ls_unnamed *x = a, *y = b;
 
-	for (size_t i = 0; i < summary->nr_unnamed; i++) {
-		const struct ls_unnamed *u = &summary->unnamed[i];
-		double share = text__percent(u->frames, summary->frames_total);
+	return (x->frames < y->frames) - (x->frames > y->frames);
+}
+
+/* Where a good part of the frames without a name lies, most of them first, and what would name them. */
+static void print_unnamed(struct text *t, const struct ls_summary *summary, bool jit,
+			  const char *why)
+{
+	struct ls_unnamed list[UNNAMED_MAX];
+	size_t nr = 0, shown = 0;
+
+	for (size_t i = 0; i < summary->nr_unnamed && nr < UNNAMED_MAX; i++)
+		if (summary->unnamed[i].jit == jit)
+			list[nr++] = summary->unnamed[i];
+	if (nr)
+		qsort(list, nr, sizeof(list[0]), by_frames);
+	for (size_t i = 0; i < nr; i++) {
+		double share = text__percent(list[i].frames, summary->frames_total);
 
 		if (share < LEAST_UNNAMED)
-			continue;
-		line__add(&t->line, PAINT_DIM, any ? "" : "without a name: ");
-		text__item(t, PAINT_DIM, 2, "%s%.0f%% in %s", any ? ", " : "", share,
-			   u->jit ? "generated code" : names__basename(u->module));
-		text__item(t, PAINT_DIM, 2, " (%s)",
-			   u->jit ? "its runtime writes no perf map"
-				  : "stripped: its debug symbols would name them");
-		any = true;
+			break;
+		text__item(t, PAINT_DIM, 2, "%s%.0f%% in %s", shown++ ? ", " : "not named: ", share,
+			   jit ? "generated code" : names__basename(list[i].module));
 	}
-	if (any)
-		text__end(t);
+	if (!shown)
+		return;
+	text__item(t, PAINT_DIM, 2, " (%s)", why);
+	text__end(t);
 }
 
 int text__summary(void *self, const struct ls_summary *summary)
@@ -223,7 +234,8 @@ int text__summary(void *self, const struct ls_summary *summary)
 			  text__percent(summary->frames_symbolized, summary->frames_total),
 			  summary->frames_total);
 	text__end(t);
-	print_unnamed(t, summary);
+	print_unnamed(t, summary, false, "stripped: debug symbols would name them");
+	print_unnamed(t, summary, true, "its runtime writes no perf map");
 	print_added_up(t);
 	line__add(l, PAINT_DIM, "tracing cost %s in BPF (%.2f%% of a CPU, estimated)",
 		  names__length(o->bpf_ns, bpf, sizeof(bpf)),
