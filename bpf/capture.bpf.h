@@ -125,6 +125,19 @@ static __always_inline void take_lock_words(struct ls_ev_capture *ev)
 	ev->lock_owner = words[2];
 }
 
+/* The path that a call was given. It is in user memory: read while its thread is current. */
+static __always_inline void take_path(struct ls_call *call)
+{
+	__u8 class = call_class(call->nr);
+	long n = 0;
+
+	if (class == CALL_PATH || class == CALL_PATH_AT)
+		n = bpf_probe_read_user_str(call->object.path, sizeof(call->object.path),
+					    (void *)call->args[class == CALL_PATH_AT]);
+	call->object.kind = n > 1 ? LS_OBJ_PATH : LS_OBJ_NONE;
+	call->object.path_bytes = n > 1 ? n : 0;
+}
+
 static __always_inline void note_call(struct ls_call *call, const struct pt_regs *regs, __s64 nr)
 {
 	call->nr = nr;
@@ -133,6 +146,7 @@ static __always_inline void note_call(struct ls_call *call, const struct pt_regs
 	call->args[2] = regs->dx;
 	call->args[3] = regs->r10;
 	call->fd = -1;
+	call->object.kind = LS_OBJ_NONE;
 }
 
 /* --- cause of a block ------------------------------------------------------------------------- */
@@ -177,7 +191,9 @@ static __always_inline __u32 class_cause(const struct block *block, __u8 class)
 		return kind_cause(object_kind(file_of(block->files, block->fd), block->tgid));
 	case CALL_DISK_FD:
 		return LS_DISK;
-	case CALL_DISK: /* disks are waited for uninterruptibly; a FIFO's open is not */
+	case CALL_DISK:
+	case CALL_PATH:
+	case CALL_PATH_AT: /* disks are waited for uninterruptibly; a FIFO's open is not */
 		return block->interruptible ? LS_OTHER : LS_DISK;
 	case CALL_SLEEP:
 		return LS_SLEEP;
@@ -319,6 +335,7 @@ static __always_inline void take_block(struct ls_loop_state *s, __u32 slot,
 	note_call(&buffer->ev.call, regs, block->nr);
 	buffer->ev.call.fd = block->fd;
 	buffer->ev.call.object.nr_fds = block->nr_fds;
+	take_path(&buffer->ev.call);
 	buffer->ev.cause = block->cause;
 	if (block->cause == LS_LOCK)
 		take_lock_words(&buffer->ev);
@@ -328,6 +345,8 @@ static __noinline void take_object(struct task_struct *task, struct ls_call *cal
 {
 	__u32 nr_fds = call->object.nr_fds;
 
+	if (call->object.kind == LS_OBJ_PATH)
+		return;
 	__builtin_memset(&call->object, 0, sizeof(call->object));
 	call->object.nr_fds = nr_fds;
 	if (call->fd >= 0)

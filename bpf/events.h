@@ -49,6 +49,7 @@ enum ls_object_kind {
 	LS_OBJ_PIDFD,
 	LS_OBJ_IO_URING,
 	LS_OBJ_ANON, /* another anonymous inode */
+	LS_OBJ_PATH, /* what a call by path was given: path, as it stands there */
 };
 
 enum {

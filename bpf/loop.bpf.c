@@ -255,6 +255,20 @@ static __always_inline void begin_hung(struct ls_thread *t, struct task_struct *
 	give_buffers_back(s); /* it may hang for ever */
 }
 
+/* A block that does not end is reported before its end: the object and the kernel's stack, which are
+ * otherwise read then, are read now. Should the thread move meanwhile, user space sees it. */
+static __always_inline void complete_hang(struct ls_thread *t, struct task_struct *task)
+{
+	struct ls_loop_state *s = slot_state(t->slot - 1);
+	struct capture_buffer *buffer;
+
+	if (!s || !s->captured || !s->off_since_ns)
+		return;
+	buffer = loop_buffer(s, s->buffer);
+	if (buffer)
+		complete_capture(s, buffer, task);
+}
+
 /* It has come to its wait since user space looked: then it does not hang. */
 static __always_inline bool has_come_to_wait(const struct pt_regs *regs)
 {
@@ -279,7 +293,14 @@ int on_task(struct bpf_iter__task *ctx)
 	if (!seed)
 		return 0;
 	t = bpf_task_storage_get(&threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!t || t->slot)
+	if (!t)
+		return 0;
+	if (t->slot) {
+		if (seed->complete)
+			complete_hang(t, task);
+		return 0;
+	}
+	if (seed->complete)
 		return 0;
 	regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	if (seed->hung && !has_come_to_wait(regs)) {

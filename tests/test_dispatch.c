@@ -82,7 +82,7 @@ static const struct home_stack unknown = {.nr = 0};
 
 /* --- site ----------------------------------------------------------------------------------- */
 
-static void redis_site_is_what_the_connection_handler_called(void **state)
+static void redis_site_is_the_command(void **state)
 {
 	struct stack wait, s;
 	struct home_stack home;
@@ -91,11 +91,42 @@ static void redis_site_is_what_the_connection_handler_called(void **state)
 	BUILD(&wait, F("epoll_wait", libc), F("aeApiPoll", app), F("aeProcessEvents", app),
 	      F("aeMain", app), F("main", app));
 	BUILD(&s, F("write", libc), F("rdbSave", app), F("saveCommand", app), F("call", app),
-	      F("readQueryFromClient", app), F("connSocketEventHandler", app),
+	      F("processCommand", app), F("processInputBuffer", app), F("readQueryFromClient", app),
+	      F("connSocketEventHandler", app), F("aeProcessEvents", app, .pc = 7),
+	      F("aeMain", app), F("main", app));
+	home = home_of(&wait);
+	assert_site(&home, &s, "saveCommand");
+	assert_site(&unknown, &s, "saveCommand");
+}
+
+/* Debian's: the static functions between those that are exported have no names. */
+static void stripped_redis_site_is_the_command(void **state)
+{
+	struct stack wait, s;
+	struct home_stack home;
+
+	(void)state;
+	BUILD(&wait, F("epoll_wait", libc), F(NULL, app), F("aeMain", app), F("main", app));
+	BUILD(&s, F("nanosleep", libc), F("debugCommand", app), F("call", app),
+	      F("processCommand", app), F("processInputBuffer", app), F("readQueryFromClient", app),
+	      F(NULL, app), F(NULL, app, .pc = 7), F("aeMain", app), F("main", app));
+	home = home_of(&wait);
+	assert_site(&home, &s, "debugCommand");
+	assert_site(&unknown, &s, "debugCommand");
+}
+
+static void unnamed_callback_of_a_known_loop_is_not_passed_over(void **state)
+{
+	struct stack wait, s;
+	struct home_stack home;
+
+	(void)state;
+	BUILD(&wait, F("epoll_wait", libc), F("aeApiPoll", app), F("aeProcessEvents", app),
+	      F("aeMain", app), F("main", app));
+	BUILD(&s, F("write", libc), F("flush", app), F(NULL, app),
 	      F("aeProcessEvents", app, .pc = 7), F("aeMain", app), F("main", app));
 	home = home_of(&wait);
-	assert_site(&home, &s, "readQueryFromClient");
-	assert_site(&unknown, &s, "readQueryFromClient");
+	assert_site(&home, &s, "flush");
 }
 
 static void redis_timer_is_a_site_too(void **state)
@@ -296,6 +327,40 @@ static void home_stack_too_deep_to_keep_is_not_kept(void **state)
 	assert_int_equal(home.nr, HOME_FRAMES_MAX - 1);
 }
 
+/* Node's execSync: a loop of its own inside the callback. */
+static void nested_loop_in_its_wait_is_blamed_on_its_caller(void **state)
+{
+	struct stack wait, s;
+	struct home_stack home;
+
+	(void)state;
+	BUILD(&wait, F("epoll_pwait", libc), F("uv__io_poll", app), F("uv_run", app),
+	      F("main", app));
+	BUILD(&s, F("epoll_pwait", libc), F("uv__io_poll", app), F("uv_run", app),
+	      F("RunSync", app), F("Spawn", app), F("on_read", app), F("uv__read", app),
+	      F("uv__io_poll", app, .pc = 5), F("uv_run", app), F("main", app));
+	home = home_of(&wait);
+	assert_site(&home, &s, "on_read");
+	s.nr = 6; /* cut */
+	assert_site(&unknown, &s, "RunSync");
+}
+
+static void cut_stack_shares_the_dispatching_activation(void **state)
+{
+	struct stack wait, s;
+	struct home_stack home;
+
+	(void)state;
+	BUILD(&wait, F("epoll_pwait", libc), F("uv__io_poll", app), F("uv_run", app),
+	      F("main", app));
+	BUILD(&s, F("epoll_pwait", libc), F("uv__io_poll", app), F("uv_run", app),
+	      F("RunSync", app), F("on_read", app), F("uv__read", app),
+	      F("uv__io_poll", app, .pc = 5), F("uv_run", app), F("main", app));
+	home = home_of(&wait);
+	s.nr -= 2;
+	assert_site(&home, &s, "on_read");
+}
+
 /* --- kind ----------------------------------------------------------------------------------- */
 
 static const char *kind(const struct stack *s)
@@ -360,7 +425,11 @@ static void frames_that_nobody_could_name_tell_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(redis_site_is_what_the_connection_handler_called),
+		cmocka_unit_test(redis_site_is_the_command),
+		cmocka_unit_test(stripped_redis_site_is_the_command),
+		cmocka_unit_test(unnamed_callback_of_a_known_loop_is_not_passed_over),
+		cmocka_unit_test(nested_loop_in_its_wait_is_blamed_on_its_caller),
+		cmocka_unit_test(cut_stack_shares_the_dispatching_activation),
 		cmocka_unit_test(redis_timer_is_a_site_too),
 		cmocka_unit_test(nginx_site_is_the_handler_of_the_event),
 		cmocka_unit_test(libuv_site_is_below_its_own_streams),

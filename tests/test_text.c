@@ -134,7 +134,7 @@ static void summary_tells_iterations_stalls_sites_and_cost(void **state)
 		   "\n  1003 iterations, busy 12.0%, waiting 88.0%; 3 stalls of 101 ms together");
 	assert_has(text, "\n  iteration time  p50 200 us  p90 300 us  p99 900 us  max 55.5 ms\n");
 	assert_has(text, "\n  stalls' time  network 80.0 ms");
-	assert_has(text, "\n    1  external (/srv/app.py:18) -> get: 2 stalls, 80.0 ms, network");
+	assert_has(text, "\n    1  80.0 ms network in 2 stalls  external (/srv/app.py:18) -> get");
 	assert_has(text, "\nlost 2 stacks; 98% of 40 frames named\n");
 	assert_has(text, "\ntracing cost 12.3 us in BPF");
 	assert_has(text, "12 MB\n");
@@ -333,12 +333,67 @@ static void no_line_is_wider_than_it_should_be(void **state)
 
 static void line_that_was_cut_is_marked(void **state)
 {
+	const struct text_options narrow = {.width = 24};
+	char *text = report(&narrow, fixture_run);
+
+	(void)state;
+	assert_has(text, "\n    called  get (/usr/l~\n");
+	free(text);
+}
+
+static void narrow_line_keeps_file_line_and_mark(void **state)
+{
+	const struct text_options narrow = {.width = 45};
+	char *text = report(&narrow, fixture_run);
+
+	(void)state;
+	assert_has(text, "\n    called  get (~/requests/api.py:73)\n");
+	assert_has(text, "external (~/app.py:18)  <- site\n");
+	free(text);
+}
+
+static void narrow_line_hides_no_part_of_a_ledger(void **state)
+{
 	const struct text_options narrow = {.width = 40};
 	char *text = report(&narrow, fixture_run);
 
 	(void)state;
-	assert_has(text, "\n    called  get (/usr/lib/python3/reque~\n");
+	assert_has(text, "\n  network 50.0 ms 90%, cpu 4.00 ms 7.2%,\n"
+			 "  runqueue 1.00 ms 1.8%,\n"
+			 "  unaccounted 500 us 0.9%\n");
 	free(text);
+}
+
+static void narrow_summary_keeps_its_numbers(void **state)
+{
+	const struct text_options narrow = {.width = 48};
+	char *text = report(&narrow, fixture_run);
+
+	(void)state;
+	assert_has(text,
+		   "\n    1  80.0 ms network in 2 stalls\n       external (/srv/app.py:18) -> get");
+	free(text);
+}
+
+static void long_place_is_shortened_where_it_tells_least(void **state)
+{
+	struct ls_frame f = {.function = "uv__io_poll",
+			     .file = "/home/build/deps/uv/src/unix/linux.c",
+			     .line = 1485};
+	char buf[256];
+
+	(void)state;
+	assert_string_equal(names__place_in(&f, 80, buf, sizeof(buf)),
+			    "uv__io_poll (/home/build/deps/uv/src/unix/linux.c:1485)");
+	assert_string_equal(names__place_in(&f, 40, buf, sizeof(buf)),
+			    "uv__io_poll (~/uv/src/unix/linux.c:1485)");
+	assert_string_equal(names__place_in(&f, 27, buf, sizeof(buf)),
+			    "uv__io_poll (linux.c:1485)");
+	f.function = "std::vector<std::basic_string<char, std::char_traits<char> > >::push_back";
+	assert_string_equal(names__place_in(&f, 40, buf, sizeof(buf)),
+			    "std::vector<std::basic_s~ (linux.c:1485)");
+	for (size_t columns = 0; columns < 140; columns++)
+		names__place_in(&f, columns, buf, sizeof(buf)); /* reads and writes nothing else */
 }
 
 static void report_into_a_file_is_not_cut(void **state)
@@ -501,6 +556,31 @@ static int feed_rest(const struct reporter *r, void *self)
 	return r->summary(self, &summary);
 }
 
+static int feed_unnamed(const struct reporter *r, void *self)
+{
+	const struct ls_unnamed unnamed[] = {
+		{.module = "/usr/lib/x86_64-linux-gnu/libuv.so.1", .frames = 6},
+		{.module = "/usr/bin/python3.11", .frames = 20},
+		{.module = "[anon]", .frames = 10, .jit = true},
+		{.module = "/usr/bin/seldom", .frames = 1}};
+	struct ls_summary summary = {
+		.frames_total = 100, .frames_symbolized = 63, .unnamed = unnamed, .nr_unnamed = 4};
+
+	return r->summary(self, &summary);
+}
+
+static void frames_without_a_name_are_said_to_be_where(void **state)
+{
+	char *text = report(&plain, feed_unnamed);
+
+	(void)state;
+	assert_has(text, "63% of 100 frames named\n"
+			 "not named: 20% in python3.11, 6% in libuv.so.1 (stripped: debug symbols "
+			 "would name them)\n"
+			 "not named: 10% in generated code (its runtime writes no perf map)\n");
+	free(text);
+}
+
 static void stalls_that_were_added_up_are_said(void **state)
 {
 	char *text = report(&plain, feed_rest);
@@ -550,6 +630,10 @@ int main(void)
 		cmocka_unit_test(advice_is_wrapped_and_never_cut),
 		cmocka_unit_test(no_line_is_wider_than_it_should_be),
 		cmocka_unit_test(line_that_was_cut_is_marked),
+		cmocka_unit_test(narrow_line_keeps_file_line_and_mark),
+		cmocka_unit_test(narrow_line_hides_no_part_of_a_ledger),
+		cmocka_unit_test(narrow_summary_keeps_its_numbers),
+		cmocka_unit_test(long_place_is_shortened_where_it_tells_least),
 		cmocka_unit_test(report_into_a_file_is_not_cut),
 		cmocka_unit_test(names_of_the_target_cannot_steer_the_terminal),
 		cmocka_unit_test(names_of_any_length_are_cut_not_overrun),
@@ -557,6 +641,7 @@ int main(void)
 		cmocka_unit_test(terminal_gets_colour_and_its_own_width),
 		cmocka_unit_test(no_terminal_gets_no_colour),
 		cmocka_unit_test(stalls_that_were_added_up_are_said),
+		cmocka_unit_test(frames_without_a_name_are_said_to_be_where),
 		cmocka_unit_test(full_disk_is_an_error_that_ends_the_run),
 	};
 

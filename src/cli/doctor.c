@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* loopstall doctor [-p PID]: what this kernel, this user and this target allow; how to mend the rest. */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +11,9 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "log.h"
+#include "model/names.h"
+#include "symbols/module.h"
+#include "symbols/perfmap.h"
 #include "trace/features.h"
 #include "trace/proc.h"
 #include "trace/targets.h"
@@ -34,12 +38,12 @@ static void say(struct verdict *v, bool ok, bool needed, const char *what, const
 	v->failed = v->failed || (!ok && needed);
 }
 
-static bool has_tracefs(void)
+static int find_tracepoint(void)
 {
 	const char *name = "syscalls/sys_exit_epoll_wait";
-	int id;
+	int id = -1, err = tracepoint__ids(&name, &id, 1);
 
-	return tracepoint__ids(&name, &id, 1) == 0 && id >= 0;
+	return err || id >= 0 ? err : -ENOENT;
 }
 
 static bool names_kernel(void)
@@ -61,6 +65,7 @@ static void check_kernel(struct verdict *v)
 {
 	char missing[128], text[256];
 	bool fentry, permitted;
+	int err;
 	struct utsname host;
 
 	uname(&host);
@@ -80,14 +85,44 @@ static void check_kernel(struct verdict *v)
 	fentry = features__has_fentry();
 	say(v, fentry, false, "fentry on the wait calls",
 	    "not allowed by this kernel; syscall tracepoints serve instead, at a higher cost");
-	say(v, has_tracefs(), !fentry, "syscall tracepoints",
-	    "needs CONFIG_FTRACE_SYSCALLS, and tracefs: mount -t tracefs tracefs "
-	    "/sys/kernel/tracing; without root also CAP_DAC_READ_SEARCH to read it");
+	err = find_tracepoint();
+	say(v, !err, !fentry, "syscall tracepoints", tracepoint__mend(err));
 	say(v, features__tells_throttling(), false, "CFS throttling as a class of its own",
 	    "needs CONFIG_CFS_BANDWIDTH; such time counts as runqueue");
 	say(v, names_kernel(), false, "kernel symbols",
 	    "kernel frames stay addresses: sysctl kernel.kptr_restrict=1, or CAP_SYSLOG");
 	printf("       wait calls will be hooked by %s\n", fentry ? "fentry" : "tracepoint");
+}
+
+/* The main program alone: what a stall names first. */
+static void check_symbols(struct verdict *v, pid_t pid)
+{
+	char path[64], target[256], text[320];
+	struct module *m;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	n = readlink(path, target, sizeof(target) - 1);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (n < 0 || fd < 0) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	target[n] = '\0';
+	m = module__open(target, fd, NULL, 0);
+	if (!m)
+		return;
+	module__find_debug(m, pid);
+	snprintf(text, sizeof(text), "symbols of %s", target);
+	say(v, module__has_symbols(m), false, text,
+	    "it is stripped, only what it exports has a name: install its debug symbols (-dbgsym)");
+	module__free(m);
+	snprintf(text, sizeof(text), "%s", names__basename(target));
+	if (!strcmp(text, "node") || !strcmp(text, "nodejs"))
+		say(v, perfmap__exists(pid), false, "names of JavaScript functions",
+		    "start node with --perf-basic-prof --interpreted-frames-native-stack");
 }
 
 static void check_target(struct verdict *v, pid_t pid)
@@ -104,9 +139,19 @@ static void check_target(struct verdict *v, pid_t pid)
 	proc__comm(pid, pid, comm);
 	err = proc__syscall(pid, pid, &call);
 	snprintf(text, sizeof(text), "process %d (%s) may be looked at", pid, comm);
-	say(v, !err, true, text, err ? strerror(-err) : NULL);
+	say(v, !err, true, text,
+	    err == -ESRCH ? "it has ended"
+			  : "run it as root; who is not, and not its user either, needs "
+			    "CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH");
+	if (err)
+		return;
 	targets__describe(pid, waits, sizeof(waits));
-	printf("       its threads: %s\n", waits);
+	snprintf(text, sizeof(text), "an event loop: its threads are %s", waits);
+	say(v, targets__has_loop(pid), false, text,
+	    "none of these is a loop's wait; a loop that is busy now shows itself when it is "
+	    "traced, "
+	    "another process may be the right one");
+	check_symbols(v, pid);
 }
 
 int cmd_doctor(int argc, char **argv)

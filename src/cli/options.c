@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -39,7 +40,7 @@ static bool parse_id(const char *text, char **end, pid_t *id)
 
 	errno = 0;
 	value = strtol(text, end, 10);
-	if (*end == text || errno || value <= 0 || value > 1 << 22)
+	if (*end == text || errno || value <= 0 || value > INT_MAX)
 		return false;
 	*id = value;
 	return true;

@@ -185,6 +185,20 @@ static void write_modules(struct jsonw *w, const struct ls_summary *summary)
 	jsonw__end_array(w);
 }
 
+static void write_unnamed(struct jsonw *w, const struct ls_summary *summary)
+{
+	if (!summary->nr_unnamed)
+		return;
+	jsonw__array(w, "unnamed");
+	for (size_t i = 0; i < summary->nr_unnamed; i++) {
+		jsonw__object(w, NULL);
+		jsonw__str(w, "module", summary->unnamed[i].module);
+		jsonw__u64(w, "frames", summary->unnamed[i].frames);
+		jsonw__end_object(w);
+	}
+	jsonw__end_array(w);
+}
+
 void lines__summary(struct jsonw *w, const struct ls_summary *summary)
 {
 	jsonw__str(w, "type", "summary");
@@ -206,6 +220,7 @@ void lines__summary(struct jsonw *w, const struct ls_summary *summary)
 	jsonw__object(w, "frames");
 	jsonw__u64(w, "total", summary->frames_total);
 	jsonw__u64(w, "symbolized", summary->frames_symbolized);
+	write_unnamed(w, summary);
 	jsonw__end_object(w);
 	write_modules(w, summary);
 }

@@ -19,8 +19,11 @@ const char *names__frame(const struct ls_frame *frame, char *buf, size_t bytes)
 	else if (frame->module && frame->has_offset)
 		snprintf(buf, bytes, "%s+0x%" PRIx64, names__basename(frame->module),
 			 frame->offset);
+	else if (frame->kind == LS_FRAME_JIT)
+		snprintf(buf, bytes, "[jit]");
 	else if (frame->module)
-		snprintf(buf, bytes, "[%s]", names__basename(frame->module));
+		snprintf(buf, bytes, frame->module[0] == '[' ? "%s" : "[%s]",
+			 names__basename(frame->module));
 	else
 		snprintf(buf, bytes, "[unknown]");
 	return buf;
@@ -36,6 +39,54 @@ const char *names__place(const struct ls_frame *frame, char *buf, size_t bytes)
 		snprintf(buf + n, bytes - n, " (%s:%u)", frame->file, frame->line);
 	else if (frame->file || (frame->function && frame->module))
 		snprintf(buf + n, bytes - n, " (%s)", frame->file ? frame->file : frame->module);
+	return buf;
+}
+
+/* At most `bytes` of it, whole characters. */
+static int whole_characters(const char *text, size_t bytes)
+{
+	while (bytes && (text[bytes] & 0xc0) == 0x80)
+		bytes--;
+	return (int)bytes;
+}
+
+/* What is behind `from`, from the beginning of a directory's name on where there is one. */
+static const char *from_slash(const char *from)
+{
+	const char *slash = strchr(from, '/');
+
+	while (!slash && (*from & 0xc0) == 0x80)
+		from++;
+	return slash ? slash : from;
+}
+
+enum { LEAST_NAME = 12 };
+
+const char *names__place_in(const struct ls_frame *frame, size_t columns, char *buf, size_t bytes)
+{
+	const char *where = frame->file ? frame->file : frame->function ? frame->module : NULL;
+	char name[512], line[16] = "";
+	size_t name_bytes, tail;
+
+	names__place(frame, buf, bytes);
+	if (!where || strlen(buf) <= columns)
+		return buf;
+	names__frame(frame, name, sizeof(name));
+	name_bytes = strlen(name);
+	if (frame->file && frame->line)
+		snprintf(line, sizeof(line), ":%u", frame->line);
+	tail = strlen(" ()") + strlen(names__basename(where)) + strlen(line);
+	if (name_bytes + tail + strlen("~/") <= columns) {
+		size_t room = columns - name_bytes - strlen(" (~)") - strlen(line);
+
+		snprintf(buf, bytes, "%s (~%s%s)", name, from_slash(where + strlen(where) - room),
+			 line);
+	} else if (name_bytes + tail <= columns) {
+		snprintf(buf, bytes, "%s (%s%s)", name, names__basename(where), line);
+	} else if (tail + LEAST_NAME + 1 <= columns) {
+		snprintf(buf, bytes, "%.*s~ (%s%s)", whole_characters(name, columns - tail - 1),
+			 name, names__basename(where), line);
+	}
 	return buf;
 }
 

@@ -8,11 +8,15 @@
 
 #include "model/stall.h"
 
-/* The function, else module+0xoffset, else "[unknown]". Cut at `bytes`; returns buf. */
+/* The function, else module+0xoffset, else "[jit]" or "[unknown]". Cut at `bytes`; returns buf. */
 const char *names__frame(const struct ls_frame *frame, char *buf, size_t bytes);
 
 /* "function (file:line)": a site. */
 const char *names__place(const struct ls_frame *frame, char *buf, size_t bytes);
+
+/* The same in so many columns, where possible: of a path its last components, of a long name its
+ * beginning, but the file and line in any case. */
+const char *names__place_in(const struct ls_frame *frame, size_t columns, char *buf, size_t bytes);
 
 /* "recvfrom tcp 127.0.0.1:5432"; "" when there is no call. */
 const char *names__call(const char *call, const char *object, char *buf, size_t bytes);

@@ -143,6 +143,13 @@ struct ls_module {
 	const char *build_id; /* hexadecimal */
 };
 
+/* Where frames lie that have no name. */
+struct ls_unnamed {
+	const char *module;
+	uint64_t frames;
+	bool jit;
+};
+
 struct ls_summary {
 	double seconds;
 	const struct ls_loop_summary *loops;
@@ -150,6 +157,8 @@ struct ls_summary {
 	struct ls_losses lost;
 	struct ls_overhead overhead;
 	uint64_t frames_total, frames_symbolized;
+	const struct ls_unnamed *unnamed; /* of the rest, as far as it is known */
+	size_t nr_unnamed;
 	const struct ls_module *modules; /* those whose build id is known */
 	size_t nr_modules;
 };

@@ -32,7 +32,15 @@ void line__init(struct line *l, FILE *out, int width)
 	memset(l, 0, sizeof(*l));
 	l->out = out;
 	l->colour = isatty(fileno(out)) && !(no_colour && *no_colour);
-	l->width = width ? width : isatty(fileno(out)) ? terminal_width(out) : FILE_WIDTH;
+	l->fixed = width || !isatty(fileno(out));
+	l->width = width ? width : FILE_WIDTH;
+	line__measure(l);
+}
+
+void line__measure(struct line *l)
+{
+	if (!l->fixed)
+		l->width = terminal_width(l->out);
 }
 
 static void raw(struct line *l, const char *s, size_t n)

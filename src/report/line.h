@@ -14,7 +14,7 @@ enum paint { PAINT_NONE, PAINT_BOLD, PAINT_DIM, PAINT_RED, PAINT_YELLOW, PAINT_G
 
 struct line {
 	FILE *out;
-	bool colour;
+	bool colour, fixed;
 	size_t width;
 	char text[2048];
 	size_t bytes, columns;
@@ -22,6 +22,8 @@ struct line {
 };
 
 void line__init(struct line *l, FILE *out, int width);
+/* A terminal's width may have changed. */
+void line__measure(struct line *l);
 void line__add(struct line *l, enum paint paint, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* Spaces up to a column; at least one when it is past it. */

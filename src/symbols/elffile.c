@@ -23,6 +23,7 @@ Elf *elffile__begin(int fd, void *image, size_t bytes)
 	Elf64_Ehdr ehdr;
 	Elf *elf;
 
+	elf_version(EV_CURRENT); /* without it libelf does nothing */
 	if (fd < 0 && bytes >= sizeof(ehdr))
 		memcpy(&ehdr, image, sizeof(ehdr));
 	else if (fd < 0 || pread(fd, &ehdr, sizeof(ehdr), 0) != sizeof(ehdr))

@@ -291,6 +291,14 @@ static void read_tables(struct module *m)
 		m->tables[3] = elfsym__new(m->elf, SHT_DYNSYM);
 }
 
+bool module__has_symbols(struct module *m)
+{
+	if (!m->tables_tried && m->elf)
+		read_tables(m);
+	m->tables_tried = true;
+	return m->tables[0] || m->tables[1] || m->tables[2];
+}
+
 static const char *symbol_name(struct module *m, struct strings *pool, uint64_t vaddr)
 {
 	const char *name = NULL;

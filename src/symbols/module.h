@@ -76,6 +76,9 @@ void module__find_debug(struct module *m, pid_t via);
 /* Frees what the debug information takes in memory; it comes back when it is needed. */
 void module__drop_dwarf(struct module *m);
 
+/* Of its own, of a debug file or mini debug info: more than the names that it exports. */
+bool module__has_symbols(struct module *m);
+
 /* The frames at `vaddr`, innermost inlined function first, at least one; valid until the cache of
  * frames is cleared. */
 const struct ls_frame *module__frames(struct module *m, struct strings *pool, uint64_t vaddr,

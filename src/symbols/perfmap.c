@@ -325,6 +325,16 @@ static int open_map(pid_t pid, struct stat *st)
 	return -1;
 }
 
+bool perfmap__exists(pid_t pid)
+{
+	struct stat st;
+	int fd = open_map(pid, &st);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
 /* Opens the file, or opens it again if another has taken its place. */
 static void reopen(struct perfmap *map)
 {

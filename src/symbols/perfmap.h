@@ -25,6 +25,9 @@ void perfmap__trim(struct perfmap *map); /* frees the frames, which will be made
  * overlaps. Valid until perfmap__free. NULL: no name. */
 const struct ls_frame *perfmap__find(struct perfmap *map, struct strings *pool, uint64_t addr);
 
+/* There is such a file now, and one that may be trusted. */
+bool perfmap__exists(pid_t pid);
+
 /* --- the format ------------------------------------------------------------------------------- */
 
 /* Parts of a line; not terminated. */

@@ -32,6 +32,7 @@ enum {
 	MAX_FRAME_LISTS = 65536, /* addresses named; about 9 MB */
 	MAX_VDSO_BYTES = 64 << 10,
 	MAX_DWARF_BYTES = 24 << 20, /* held by libdw before all of it is dropped */
+	MAX_UNNAMED = 8,            /* modules whose unnamed frames are counted */
 	REFRESH_NS = 1000 * 1000 * 1000,
 };
 
@@ -72,6 +73,8 @@ struct symbolizer {
 	size_t dwarf_bytes; /* held for debug information */
 	size_t frames_left;
 	uint64_t total, symbolized;
+	struct ls_unnamed unnamed[MAX_UNNAMED];
+	size_t nr_unnamed;
 	struct ls_module *listed; /* in the pool, so that they outlive their modules */
 	size_t nr_listed;
 };
@@ -513,11 +516,29 @@ static void name_in_module(struct symbolizer *s, struct process *p, const struct
 	f->is_library = f->is_libc || map->path != p->exe;
 }
 
+static void count_unnamed(struct symbolizer *s, const struct ls_frame *frame)
+{
+	size_t i = 0;
+
+	while (i < s->nr_unnamed && s->unnamed[i].module != frame->module)
+		i++;
+	if (i == MAX_UNNAMED || !frame->module)
+		return;
+	if (i == s->nr_unnamed)
+		s->unnamed[s->nr_unnamed++] = (struct ls_unnamed){
+			.module = frame->module, .jit = frame->kind == LS_FRAME_JIT};
+	s->unnamed[i].frames++;
+}
+
 static void count(struct symbolizer *s, const struct native_frame *f)
 {
+	const struct ls_frame *frame = &f->frames[f->nr_frames - 1];
+
 	s->total++;
-	if (f->frames[f->nr_frames - 1].function)
+	if (frame->function)
 		s->symbolized++;
+	else
+		count_unnamed(s, frame);
 }
 
 /* --- unwinding -------------------------------------------------------------------------------- */
@@ -724,6 +745,12 @@ const struct ls_module *symbolizer__modules(const struct symbolizer *s, size_t *
 {
 	*nr = s->nr_listed;
 	return s->listed;
+}
+
+const struct ls_unnamed *symbolizer__unnamed(const struct symbolizer *s, size_t *nr)
+{
+	*nr = s->nr_unnamed;
+	return s->unnamed;
 }
 
 void symbolizer__counts(const struct symbolizer *s, uint64_t *total, uint64_t *symbolized)

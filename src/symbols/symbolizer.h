@@ -73,6 +73,9 @@ void symbolizer__trim(struct symbolizer *s);
  * Valid until the next frame is named. */
 const struct ls_module *symbolizer__modules(const struct symbolizer *s, size_t *nr);
 
+/* Where those lie that got no name: the first few modules. Valid until symbolizer__free. */
+const struct ls_unnamed *symbolizer__unnamed(const struct symbolizer *s, size_t *nr);
+
 /* How many frames were asked for, and how many got a function name. */
 void symbolizer__counts(const struct symbolizer *s, uint64_t *total, uint64_t *symbolized);
 

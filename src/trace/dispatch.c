@@ -12,7 +12,9 @@ static const struct known_loop {
 } known_loops[] = {
 	{"redis",
 	 "aeMain",
-	 {"aeProcessEvents", "aeApiPoll", "connSocketEventHandler", "callHandler"}},
+	 {"aeProcessEvents", "aeApiPoll", "connSocketEventHandler", "callHandler",
+	  "readQueryFromClient", "processInputBuffer", "processCommandAndResetClient",
+	  "processCommand", "call"}}, /* down to the command, which is what a client asked for */
 	{"nginx",
 	 "ngx_process_events_and_timers",
 	 {"ngx_worker_process_cycle", "ngx_single_process_cycle", "ngx_epoll_process_events",
@@ -166,20 +168,44 @@ static size_t first_named(const struct native_frame *frames, size_t callback)
 	return callback;
 }
 
-/* From the dispatching frame inwards to the callback: over the loop's own functions and library. */
-static ssize_t callback_below(const struct native_frame *frames, size_t dispatcher)
+/* The loop that the frame, or what called it, belongs to. */
+static const struct known_loop *loop_around(const struct native_frame *frames, size_t nr, size_t at)
 {
-	const struct known_loop *known = loop_of_frame(&frames[dispatcher]);
-	size_t i = dispatcher;
+	const struct known_loop *known = NULL;
 
-	while (i > 0) {
-		const struct native_frame *inner = &frames[i - 1];
-		const struct ls_frame *f = physical(inner);
+	for (size_t i = at; i < nr && !known; i++)
+		known = loop_of_frame(&frames[i]);
+	return known;
+}
 
-		if (!same_library(inner, &frames[dispatcher]) &&
-		    !(known && f && is_dispatcher(known, f->function)))
+static bool dispatches(const struct known_loop *known, const struct native_frame *frame)
+{
+	const struct ls_frame *f = physical(frame);
+
+	return known && f && is_dispatcher(known, f->function);
+}
+
+static bool is_unnamed(const struct native_frame *frame)
+{
+	return !frame->is_libc && physical(frame) && !physical(frame)->function;
+}
+
+enum { UNNAMED_STEPS = 2 }; /* static functions of a stripped loop, between two that have names */
+
+/* From the dispatching frame inwards to the callback: over the loop's own functions and library. */
+static ssize_t callback_below(const struct native_frame *frames, size_t nr, size_t dispatcher)
+{
+	const struct known_loop *known = loop_around(frames, nr, dispatcher);
+	size_t i = dispatcher, unnamed = 0;
+
+	for (size_t j = dispatcher; j-- > 0;) {
+		if (same_library(&frames[j], &frames[dispatcher]) ||
+		    dispatches(known, &frames[j])) {
+			i = j;
+			unnamed = 0;
+		} else if (!known || !is_unnamed(&frames[j]) || ++unnamed > UNNAMED_STEPS) {
 			break;
-		i--;
+		}
 	}
 	/* A wrapper of libc right below the loop: the callback is part of the loop's own function. */
 	if (i == 0 || frames[i - 1].is_libc)
@@ -196,14 +222,60 @@ static ssize_t innermost_dispatcher(const struct native_frame *frames, size_t nr
 	return -1;
 }
 
+enum { FUNCTION_BYTES = 16384 }; /* addresses no further apart may well be of one function */
+
+/* A stack which was cut before it came to the shared frames may still show the activation which
+ * dispatches: the same stack pointer in the same function, which calls from elsewhere now. */
+static ssize_t shared_activation(const struct home_stack *home, const struct native_frame *frames,
+				 size_t nr)
+{
+	for (size_t i = nr; i-- > 0;)
+		for (size_t j = 0; j < home->nr; j++)
+			if (home->frames[j].sp == frames[i].sp &&
+			    home->frames[j].pc - frames[i].pc + FUNCTION_BYTES < 2 * FUNCTION_BYTES)
+				return i;
+	return -1;
+}
+
+static bool is_wait(const struct native_frame *frame)
+{
+	static const char *const waits[] = {
+		"epoll_wait", "epoll_pwait", "epoll_pwait2", "poll",    "__poll", "ppoll",
+		"select",     "__select",    "__GI___poll",  "pselect", "syscall"};
+	const struct ls_frame *f = physical(frame);
+
+	for (size_t i = 0; f && f->function && i < sizeof(waits) / sizeof(waits[0]); i++)
+		if (!strcmp(waits[i], f->function))
+			return true;
+	return false;
+}
+
+/* A loop inside a callback (Node's execSync) dispatches nothing: it is what blocks. Its caller is the
+ * place, and not the loop's own wait. */
+static ssize_t caller_of_nested(const struct native_frame *frames, size_t nr, size_t at)
+{
+	const struct known_loop *known = loop_of_frame(&frames[at]);
+
+	if (!at || !is_wait(&frames[at - 1]))
+		return at;
+	while (known && at + 1 < nr && dispatches(known, &frames[at]))
+		at++;
+	return at;
+}
+
 ssize_t dispatch__site(const struct home_stack *home, const struct native_frame *frames, size_t nr)
 {
 	size_t shared = shared_frames(home, frames, nr);
-	ssize_t dispatcher;
+	ssize_t dispatcher, site;
 
 	if (shared && shared < nr)
-		dispatcher = nr - 1 - shared;
-	else
-		dispatcher = innermost_dispatcher(frames, nr);
-	return dispatcher < 0 ? -1 : callback_below(frames, dispatcher);
+		return callback_below(frames, nr, nr - 1 - shared);
+	dispatcher = shared_activation(home, frames, nr);
+	if (dispatcher >= 0)
+		return callback_below(frames, nr, dispatcher);
+	dispatcher = innermost_dispatcher(frames, nr);
+	if (dispatcher < 0)
+		return -1;
+	site = callback_below(frames, nr, dispatcher);
+	return site == dispatcher ? caller_of_nested(frames, nr, site) : site;
 }

@@ -140,6 +140,8 @@ static const char *one_object(struct strings *pool, const struct ls_object *o)
 		return "io_uring";
 	case LS_OBJ_ANON:
 		return "anonymous inode";
+	case LS_OBJ_PATH:
+		return strings__printf(pool, "%.*s", (int)strnlen(o->path, LS_PATH_LEN), o->path);
 	}
 	return NULL;
 }

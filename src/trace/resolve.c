@@ -7,6 +7,7 @@
 #include "symbols/strings.h"
 #include "symbols/symbolizer.h"
 #include "trace/names.h"
+#include "trace/own_code.h"
 #include "trace/proc.h"
 #include "trace/resolve.h"
 
@@ -86,9 +87,7 @@ static void find_native_site(const struct home_stack *home, struct resolved *out
 	push_native(out, frame, &site);
 	if (site < 0 || (size_t)site >= out->nr_frames)
 		return;
-	blame->site = &out->frames[site];
-	if ((size_t)site > user)
-		blame->callee = &out->frames[site - 1];
+	own_code__find(out->frames + user, site - user, &blame->site, &blame->callee);
 }
 
 /* Who held the mutex: its own word for it, if that names a live thread; else who released it. */

@@ -16,6 +16,7 @@ static void blame_current(struct session *s, struct traced_loop *loop, uint64_t 
 	struct ls_ev_capture *ev;
 	uint32_t nr;
 
+	tracer__complete_capture(s->tracer, loop->tid);
 	held = tracer__current_capture(s->tracer, loop->slot, &extras.python);
 	if (!held)
 		return;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* A run for weeks: nothing grows, and what was missed once is made good. */
+#include <malloc.h>
 #include <stddef.h>
 
 #include "symbols/python.h"
@@ -8,6 +9,8 @@
 #include "trace/proc.h"
 #include "trace/pythons.h"
 #include "trace/session_internal.h"
+
+enum { KEEP_BYTES = 1 << 20 };
 
 static const uint64_t gone_ns = 1000000000;
 static const uint64_t sweep_ns = 10000000000; /* how often ends that were not seen are looked for */
@@ -76,12 +79,20 @@ static void sweep_targets(struct session *s)
 	}
 }
 
+/* Loading and symbol tables leave freed memory behind, which malloc keeps. */
+static void give_back(void)
+{
+	if (mallinfo2().fordblks > KEEP_BYTES)
+		malloc_trim(KEEP_BYTES / 2);
+}
+
 void session__end_gone(struct session *s, uint64_t now)
 {
 	if (now - s->swept_ns < gone_ns)
 		return;
 	s->swept_ns = now;
 	sweep_targets(s);
+	give_back();
 }
 
 /* Ends whose records were lost. */
@@ -123,5 +134,6 @@ void session__keep_house(struct session *s, uint64_t now)
 		sweep(s);
 		symbolizer__trim(s->resolver.symbolizer);
 		renew_names(s);
+		give_back();
 	}
 }

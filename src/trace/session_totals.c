@@ -98,6 +98,7 @@ void session__report_summary(struct session *s, uint64_t now)
 	session__cost(s, &summary.lost, &summary.overhead);
 	symbolizer__counts(s->resolver.symbolizer, &summary.frames_total,
 			   &summary.frames_symbolized);
+	summary.unnamed = symbolizer__unnamed(s->resolver.symbolizer, &summary.nr_unnamed);
 	summary.modules = symbolizer__modules(s->resolver.symbolizer, &summary.nr_modules);
 	if (s->reporter->summary && !s->err)
 		session__fail(s, s->reporter->summary(s->self, &summary));

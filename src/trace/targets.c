@@ -145,6 +145,20 @@ bool targets__waits_on(pid_t pid, int epfd)
 	return found;
 }
 
+bool targets__has_loop(pid_t pid)
+{
+	struct proc_syscall call;
+	bool has_fd, found = false;
+	pid_t *tids;
+	ssize_t nr = proc__threads(pid, &tids);
+
+	for (ssize_t i = 0; i < nr && !found; i++)
+		found = !proc__syscall(pid, tids[i], &call) && may_be_home(&call, &has_fd);
+	if (nr >= 0)
+		free(tids);
+	return found;
+}
+
 void targets__describe(pid_t pid, char *buf, size_t size)
 {
 	struct {

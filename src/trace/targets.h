@@ -22,6 +22,9 @@ int targets__seed(struct tracer *t, pid_t pid, pid_t only_tid, struct target_cen
 /* Does a thread of pid wait on this epoll descriptor now? */
 bool targets__waits_on(pid_t pid, int epfd);
 
+/* One of its threads waits now as a loop does. */
+bool targets__has_loop(pid_t pid);
+
 /* What the threads of pid wait in instead: "2 in futex, 1 in clock_nanosleep". */
 void targets__describe(pid_t pid, char *buf, size_t size);
 

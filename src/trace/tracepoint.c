@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
@@ -53,21 +54,32 @@ static int open_unmounted(void)
 
 int tracepoint__ids(const char *const *names, int *ids, int nr)
 {
-	int root, err = -ENOENT;
+	bool forbidden = false;
+	int root, err;
 
-	for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]) && err; i++) {
+	for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
 		root = open(roots[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
-		if (root < 0)
-			continue;
-		err = read_ids(root, names, ids, nr);
-		close(root);
+		err = root < 0 ? -errno : read_ids(root, names, ids, nr);
+		if (root >= 0)
+			close(root);
+		if (!err)
+			return 0;
+		forbidden = forbidden || err == -EACCES;
 	}
-	if (!err)
-		return 0;
 	root = open_unmounted();
-	if (root < 0)
-		return root;
-	err = read_ids(root, names, ids, nr);
-	close(root);
-	return err;
+	err = root < 0 ? root : read_ids(root, names, ids, nr);
+	if (root >= 0)
+		close(root);
+	return err && forbidden ? -EACCES : err;
+}
+
+const char *tracepoint__mend(int err)
+{
+	if (err == -EACCES)
+		return "tracefs may not be read: run it as root, or with CAP_DAC_READ_SEARCH too";
+	if (err == -EPERM)
+		return "tracefs is not mounted, and who is not root cannot mount it: mount -t "
+		       "tracefs tracefs /sys/kernel/tracing";
+	return "it needs CONFIG_FTRACE_SYSCALLS, and tracefs: mount -t tracefs tracefs "
+	       "/sys/kernel/tracing";
 }

@@ -7,4 +7,7 @@
  * Where tracefs is not mounted, one is made that is mounted nowhere (fsmount(), Linux 5.2). 0 or -errno. */
 int tracepoint__ids(const char *const *names, int *ids, int nr);
 
+/* What to do about an error of tracepoint__ids, in one line. */
+const char *tracepoint__mend(int err);
+
 #endif

@@ -304,9 +304,7 @@ static int attach_by_tracepoint(struct tracer *t)
 		names[i] = wait_probes[i].tracepoint;
 	err = tracepoint__ids(names, ids, NR_PROBES);
 	if (err) {
-		log_err("cannot read tracefs: %s; mount it (mount -t tracefs tracefs "
-			"/sys/kernel/tracing), and without root have CAP_DAC_READ_SEARCH",
-			strerror(-err));
+		log_err("no syscall tracepoints: %s", tracepoint__mend(err));
 		return err;
 	}
 	for (int i = 0; i < NR_PROBES && !err; i++)
@@ -471,6 +469,12 @@ void tracer__release(struct tracer *t, uint32_t slot)
 	memset(&t->states[slot], 0, sizeof(t->states[slot]));
 	t->states[slot].generation = generation;
 	bpf_map_update_elem(bpf_map__fd(t->skel->maps.free_slots), NULL, &slot, BPF_ANY);
+}
+
+void tracer__complete_capture(struct tracer *t, pid_t tid)
+{
+	if (!tracer__add_seed(t, tid, &(struct ls_seed){.complete = 1}))
+		tracer__take_seeds(t);
 }
 
 const struct ls_ev_capture *tracer__current_capture(struct tracer *t, uint32_t slot,

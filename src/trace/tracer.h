@@ -54,6 +54,8 @@ int tracer__consume(struct tracer *t);
 const struct ls_loop_state *tracer__states(const struct tracer *t, uint32_t *nr);
 /* The loop is gone and its last state was read: its slot may serve another. */
 void tracer__release(struct tracer *t, uint32_t slot);
+/* Has the kernel read what belongs to the capture of a loop's block under way: object, kernel stack. */
+void tracer__complete_capture(struct tracer *t, pid_t tid);
 /* Capture of the block which the loop of `slot` is in now. Valid until the next call; NULL if none. */
 const struct ls_ev_capture *tracer__current_capture(struct tracer *t, uint32_t slot,
 						    const struct ls_ev_python **python);

@@ -50,6 +50,23 @@ start sleeper sleep 1000
 sleeper=$pid
 refuses 1 'no event loop.*nanosleep.*-p|no event loop.*nanosleep.*-t|no event loop.*nanosleep.*name' \
 	loopstall -p "$sleeper" -d 5
+
+# --- doctor: each line that is not ok says how to mend it ---
+diagnosed() { # diagnosed STATUS WHAT PATTERN...: all in what doctor has said
+	local status=$1 what=$2 pattern
+	shift 2
+	finish "$pid" 20
+	assert_eq "$status" "$rc" "doctor, $what: exit status"
+	for pattern; do
+		grep -Eq -- "$pattern" "$T/doctor.out" || fail "doctor, $what: no /$pattern/" "$T/doctor.out"
+	done
+	! grep -E '^(FAILS|lacks)' "$T/doctor.out" | grep -v ': ' || fail "doctor, $what: no mend"
+}
+start doctor loopstall doctor -p "$many"
+diagnosed 0 "a loop" '^ok +privileges' "^ok +process $many .*looked at" \
+	'^ok +an event loop:.*epoll_wait' '^ok +symbols of .*/many'
+start doctor loopstall doctor -p "$sleeper"
+diagnosed 0 "no loop" '^lacks +an event loop:.*nanosleep'
 stop "$sleeper"
 
 # --- the wrong user: the program where nobody can read it, too ---
@@ -57,6 +74,8 @@ cp "$ROOT/build/loopstall" "$T/loopstall"
 chmod 755 "$T" "$T/loopstall"
 refuses 1 'CAP_BPF.*CAP_PERFMON' setpriv --reuid nobody --regid nogroup --clear-groups \
 	"$T/loopstall" -p "$many" -d 1
+start doctor setpriv --reuid nobody --regid nogroup --clear-groups "$T/loopstall" doctor -p "$many"
+diagnosed 1 "nobody" '^FAILS +privileges: .*CAP_BPF' "^FAILS +process $many .*CAP_SYS_PTRACE"
 rm "$T/loopstall"
 
 # --- nowhere to write to ---

@@ -19,8 +19,10 @@ ongoing() {
 	assert_jq "$1" "$filter" "$4: ongoing, cause $3, $2 in the stack"
 }
 
-declare -A cause=([read]=pipe [spin]=cpu [mutex]=lock)
-for how in read spin mutex; do
+declare -A cause=([read]=pipe [spin]=cpu [mutex]=lock [open]=other)
+export HANG_FIFO=$T/fifo
+mkfifo "$HANG_FIFO"
+for how in read spin mutex open; do
 	# Hanging since before.
 	start "$how" "$STALLERS/hang" "$how" 100
 	hang=$pid
@@ -63,6 +65,16 @@ for how in read spin mutex; do
 	if [ "$how" = mutex ]; then
 		assert_jq "$T/trace.out" 'map(select(.type == "stall" and .ongoing))[0]
 			| .causes[0].holder.comm == "lock-holder"' "the holder is named"
+	fi
+	if [ "$how" = read ]; then # what is otherwise seen at a block's end only
+		assert_jq "$T/trace.out" 'map(select(.type == "stall" and .ongoing))[0].causes[0]
+			| .call.object == "pipe" and (.stack | any(.kind == "kernel"))' \
+			"the object and the kernel stack are named"
+	fi
+	if [ "$how" = open ]; then # its path is in the program's memory
+		assert_jq "$T/trace.out" "map(select(.type == \"stall\" and .ongoing))[0]
+			| .causes[0].call | .name == \"openat\" and .object == \"$HANG_FIFO\"" \
+			"the path is named"
 	fi
 	stop "$hang"
 done

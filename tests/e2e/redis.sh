@@ -47,7 +47,7 @@ longest sleep "$top == \"sleep\" and .causes[0].cause == \"sleep\"" "the cause i
 longest sleep '.wall_ns >= 100000000 and .wall_ns < 150000000' "100 ms long"
 longest sleep '.causes[0].call.name | test("nanosleep")' "the call is a nanosleep"
 longest sleep "$functions | index(\"debugCommand\") != null" "debugCommand is in the stack"
-longest sleep '.causes[0].site.function | length > 0' "the site has a name"
+longest sleep '.causes[0].site.function == "debugCommand"' "the site is the command"
 
 # Long enough to matter, short enough not to be interrupted (lua-time-limit is 5 s).
 traced lua cli eval 'local x = 0 for i = 1, 2e7 do x = x + i end return x' 0
@@ -56,12 +56,18 @@ longest lua '[.causes[] | select(.cause == "cpu")][0].stack | map(.function)
 	| any(.[]; . != null and test("^(evalCommand|evalGenericCommand|luaCallFunction|lua)"))' \
 	"a function of the script engine is in the stack"
 
+longest lua '[.causes[] | select(.cause == "cpu")][0].site.function
+	| test("^eval(Generic)?Command$")' "the site is the command"
+
 # Some of it writes, some computes, and the last of it is an fsync.
 traced save cli save
 longest save "[$top] | inside([\"cpu\", \"disk\", \"runqueue\"])" "the cause is CPU or disk"
 longest save '[.causes[] | select(.cause == "cpu" or .cause == "disk")][0].stack
 	| map(.function) | any(.[]; . != null and test("^(saveCommand|rdbSave)"))' \
 	"saveCommand or rdbSave is in the stack"
+
+longest save '[.causes[] | select(.cause == "cpu" or .cause == "disk")][0].site.function
+	== "saveCommand"' "the site is the command"
 
 # Plain GETs: waiting for a CPU on a crowded machine is not Redis' doing; anything else would be.
 traced get redis-benchmark -s "$T/redis.sock" -t get -c 50 -n 200000 -q

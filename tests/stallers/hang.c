@@ -7,6 +7,7 @@
  */
 #include "staller.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
@@ -15,6 +16,7 @@
 #include <sys/timerfd.h>
 
 static int pipe_fds[2];
+static const char *fifo;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static sem_t held;
 
@@ -37,6 +39,12 @@ SITE void hang_mutex(void)
 {
 	pthread_mutex_lock(&mutex);
 	errx(1, "the mutex was free");
+}
+
+SITE void hang_open(void)
+{
+	must(open(fifo, O_RDONLY | O_CLOEXEC), "open");
+	errx(1, "the FIFO has a writer");
 }
 
 static void *holder_main(void *arg)
@@ -96,7 +104,10 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		void (*hang)(void);
-	} ways[] = {{"read", hang_read}, {"spin", hang_spin}, {"mutex", hang_mutex}};
+	} ways[] = {{"read", hang_read},
+		    {"spin", hang_spin},
+		    {"mutex", hang_mutex},
+		    {"open", hang_open}};
 	struct itimerspec tick = {.it_interval = to_timespec(2 * MSEC),
 				  .it_value = to_timespec(2 * MSEC)};
 	struct epoll_event ev = {.events = EPOLLIN};
@@ -104,6 +115,7 @@ int main(int argc, char **argv)
 	int timer = must(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC), "timerfd_create");
 	size_t i;
 
+	fifo = getenv("HANG_FIFO");
 	must(pipe2(pipe_fds, O_CLOEXEC), "pipe");
 	must(epoll_ctl(home, EPOLL_CTL_ADD, timer, &ev), "epoll_ctl");
 	must(timerfd_settime(timer, 0, &tick, NULL), "timerfd_settime");
@@ -117,6 +129,7 @@ int main(int argc, char **argv)
 		run_loop(home, timer, ways[i].name, ways[i].hang,
 			 argc > 2 ? now_ns() + number("AFTER_MS", argv[2], 0) * MSEC : 0);
 	}
-	fprintf(stderr, "usage: hang read|spin|mutex [AFTER_MS]\n");
+	fprintf(stderr,
+		"usage: hang read|spin|mutex|open [AFTER_MS]; open: of the FIFO in HANG_FIFO\n");
 	return 2;
 }
