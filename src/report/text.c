@@ -153,15 +153,10 @@ static void print_headline(struct text *t, const struct ls_stall *stall)
 	end(t);
 }
 
-static void print_place(struct text *t, const char *label, enum paint paint,
-			const struct ls_frame *frame)
+static void print_place(struct text *t, const char *label, enum paint paint, const char *place)
 {
-	char place[512];
-
-	if (!frame)
-		return;
 	line__add(&t->line, PAINT_DIM, "    %-7s ", label);
-	line__add(&t->line, paint, "%s", names__place(frame, place, sizeof(place)));
+	line__add(&t->line, paint, "%s", place);
 	end(t);
 }
 
@@ -320,7 +315,7 @@ static void print_words(struct text *t, const char *label, const char *words)
 static void print_cause(struct text *t, const struct ls_blame *b)
 {
 	struct line *l = &t->line;
-	char length[32], call[512];
+	char length[32], call[512], place[512];
 
 	line__add(l, PAINT_CYAN, "  %s %s", ls_cause__name(b->cause),
 		  names__length(b->ns, length, sizeof(length)));
@@ -332,13 +327,13 @@ static void print_cause(struct text *t, const struct ls_blame *b)
 	if (b->call.fd >= 0)
 		line__add(l, PAINT_DIM, " (fd %d)", b->call.fd);
 	end(t);
-	print_place(t, "site", PAINT_GREEN, b->site);
-	print_place(t, "called", PAINT_NONE, b->callee);
-	if (b->task) {
-		line__add(l, PAINT_DIM, "    %-7s ", "task");
-		line__add(l, PAINT_NONE, "%s", b->task);
-		end(t);
-	}
+	if (b->site)
+		print_place(t, "site", PAINT_GREEN, names__place(b->site, place, sizeof(place)));
+	if (b->callee)
+		print_place(t, "called", PAINT_NONE,
+			    names__called_place(b->callee, place, sizeof(place)));
+	if (b->task)
+		print_place(t, "task", PAINT_NONE, b->task);
 	print_holder(t, &b->holder);
 	if (b->stack.nr_frames)
 		print_stack(t, "stack", &b->stack, b->site);
@@ -409,7 +404,7 @@ static void print_site(struct text *t, size_t rank, const struct ls_site_total *
 				 : "(no place known)");
 	if (site->has_callee)
 		line__add(l, PAINT_NONE, " -> %s",
-			  names__frame(&site->callee, callee, sizeof(callee)));
+			  names__callee(&site->callee, callee, sizeof(callee)));
 	line__add(l, PAINT_NONE, ": %" PRIu64 " stall%s, ", site->count,
 		  site->count == 1 ? "" : "s");
 	line__add(l, PAINT_BOLD, "%s", names__length(site->ns, length, sizeof(length)));
