@@ -8,7 +8,7 @@ import os
 import re
 import sys
 
-MARK = re.compile(r"# stall: (\w+) (\S+)(?: (\S+))?")
+MARK = re.compile(r"# stall: (\w+) (\S+)(?: (.+))?")
 MEANT_NS = 3e6
 OURS = ("runqueue", "throttled")  # the machine's doing
 
@@ -32,7 +32,11 @@ def read_marks(path):
 def complaint(stall, mark, wanted_object):
     ours = [c for c in stall["causes"] if c["cause"] not in OURS]
     meant = [c for c in ours if c["cause"] in mark["causes"] and c["ns"] >= MEANT_NS]
-    cause = (meant or ours or [{"cause": "none"}])[0]
+    found = [complaint_of(c, mark, wanted_object) for c in meant or ours or [{"cause": "none"}]]
+    return None if None in found else found[0]
+
+
+def complaint_of(cause, mark, wanted_object):
     site = cause.get("site", {})
     if cause["cause"] not in mark["causes"]:
         return "cause %s, not %s" % (cause["cause"], mark["causes"])
