@@ -443,6 +443,20 @@ static __always_inline __u64 quantum_ns(const struct ls_loop_state *s, __u64 now
 	return share > cfg_quantum_ns ? share : cfg_quantum_ns;
 }
 
+/* The block that has just ended, after `ns`, is in the ledger already; but it is none of those that the
+ * held capture stands for, whatever place that names. */
+static __always_inline void send_held_before(struct ls_loop_state *s, __u32 slot, __u32 cause,
+					     __u64 ns, __u64 now)
+{
+	if (!s->held_ns)
+		return;
+	s->pending_ns[cause] -= ns;
+	s->pending_counts[cause]--;
+	send_held(s, slot, now);
+	s->pending_ns[cause] += ns;
+	s->pending_counts[cause]++;
+}
+
 /* A block with a capture has ended after `ns`; `task` is about to run again. */
 static __always_inline void settle_block(struct ls_loop_state *s, __u32 slot,
 					 struct task_struct *task, __u64 ns, __u64 now)
@@ -453,7 +467,7 @@ static __always_inline void settle_block(struct ls_loop_state *s, __u32 slot,
 	if (!buffer || cause >= LS_NR_CAUSES)
 		return;
 	if (now - s->start_ns >= cfg_capture_after_ns) {
-		send_held(s, slot, now);
+		send_held_before(s, slot, cause, ns, now);
 		if (s->pending_ns[cause] < quantum_ns(s, now))
 			return;
 		complete_capture(s, buffer, task);

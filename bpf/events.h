@@ -121,6 +121,7 @@ enum ls_capture_flags {
 	LS_CAP_SNAPSHOT =
 		8, /* taken from outside while it hung; the stack is to be read by the reader */
 	LS_CAP_KERNEL = 16, /* the sample hit the kernel: registers are those at its entry */
+	LS_CAP_NO_GIL = 32, /* a Python thread's sample, while it did not have the GIL */
 };
 
 /* A capture: `ns` of one iteration, spent `count` times in the same way as at this point. */

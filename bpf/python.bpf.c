@@ -83,6 +83,19 @@ int py_is_gil_wait(__u32 tgid, __u32 tid, __u64 fsbase, __u64 uaddr)
 	return tstate && lies_in_gil(gil_of(p, tstate), uaddr);
 }
 
+int py_lacks_gil(__u32 tgid, __u32 tid, __u64 fsbase)
+{
+	struct py_process *p = bpf_map_lookup_elem(&py_processes, &tgid);
+	__u64 tstate, gil;
+
+	if (!p)
+		return 0;
+	tstate = find_tstate(p, tid, fsbase);
+	gil = tstate ? gil_of(p, tstate) : 0;
+	return gil &&
+	       (!read_u32(gil + PY_GIL_LOCKED) || read_u64(gil + PY_GIL_LAST_HOLDER) != tstate);
+}
+
 struct walk {
 	const struct py_process *p;
 	struct py_capture *out;

@@ -14,6 +14,9 @@
 /* 1: a futex at `uaddr` belongs to the GIL, so that who waits there waits for the GIL. */
 int py_is_gil_wait(__u32 tgid, __u32 tid, __u64 fsbase, __u64 uaddr);
 
+/* 1: the thread runs Python code that has given its GIL away, as functions in C do that compute for long. */
+int py_lacks_gil(__u32 tgid, __u32 tid, __u64 fsbase);
+
 /*
  * Fills out->record, all but its hdr. Returns the bytes of the record, or -1 when the
  * thread runs no Python that we know (not CPython, refused, no thread state): nothing to send.

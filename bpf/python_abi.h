@@ -21,6 +21,7 @@ enum {
 	PY_TSS_KEYS = 32,   /* glibc keeps the first 32 slots in struct pthread itself */
 	PY_GIL_BYTES = 208, /* sizeof struct _gil_runtime_state, x86-64, all versions */
 	PY_GIL_LAST_HOLDER = 8,
+	PY_GIL_LOCKED = 16, /* int */
 	PY_OB_TYPE = 8,
 	PY_FRAME_READ = 128, /* frame_bytes is less */
 	PY_CODE_READ = 144,  /* up to and with co_linetable */

@@ -28,6 +28,8 @@ static __always_inline void take_sample(struct bpf_perf_event_data *ctx, struct 
 		note_call(&buffer->ev.call, regs, (__s64)regs->orig_ax);
 	buffer->ev.waker_tid = 0;
 	take_python(s, buffer, false);
+	if (buffer->python.record.nr_frames && py_lacks_gil(s->tgid, s->tid, buffer->ev.fsbase))
+		buffer->ev.flags |= LS_CAP_NO_GIL;
 	n = bpf_get_stack(ctx, buffer->ev.kstack, sizeof(buffer->ev.kstack), 0);
 	buffer->ev.nr_kstack = n > 0 && (buffer->ev.flags & LS_CAP_KERNEL) ? (__u32)n / 8 : 0;
 	buffer->ev.cause = LS_CPU;

@@ -110,17 +110,36 @@ static void what_differs_in_anything_a_reader_sees_stays_apart(void **state)
 	blames__clear(&list);
 }
 
-static void cpu_samples_of_one_function_merge_over_its_lines(void **state)
+static void cpu_samples_of_one_function_merge_at_the_line_with_most_of_them(void **state)
+{
+	struct blames list = {0};
+	struct ls_ledger ledger = {.ns = {[LS_CPU] = 8, [LS_DISK] = 2}};
+	const uint32_t counts[LS_NR_CAUSES] = {[LS_CPU] = 4, [LS_DISK] = 2};
+
+	(void)state;
+	add_at_line(&list, LS_CPU, 3, 20);
+	add_at_line(&list, LS_CPU, 2, 21);
+	add_at_line(&list, LS_CPU, 2, 21);
+	add_at_line(&list, LS_CPU, 1, 22);
+	add_at_line(&list, LS_DISK, 1, 20);
+	add_at_line(&list, LS_DISK, 1, 21);
+	assert_int_equal(blames__balance(&list, &ledger, counts), 0);
+	assert_int_equal(list.nr, 3);
+	assert_int_equal(list.items[0].ns, 8);
+	assert_int_equal(list.items[0].count, 4);
+	assert_int_equal(list.items[0].site->line, 21);
+	blames__clear(&list);
+}
+
+static void lines_of_cpu_samples_leave_room_for_other_places(void **state)
 {
 	struct blames list = {0};
 
 	(void)state;
-	add_at_line(&list, LS_CPU, 1, 20);
-	add_at_line(&list, LS_CPU, 1, 21);
-	assert_int_equal(list.nr, 1);
-	add_at_line(&list, LS_DISK, 1, 20);
-	add_at_line(&list, LS_DISK, 1, 21);
-	assert_int_equal(list.nr, 3);
+	for (uint32_t line = 1; line <= 1000; line++)
+		add_at_line(&list, LS_CPU, 1, line);
+	assert_int_equal(list.nr, 32);
+	assert_int_equal(total(&list, LS_CPU), 1000);
 	blames__clear(&list);
 }
 
@@ -349,7 +368,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(same_call_at_the_same_place_becomes_one_entry),
 		cmocka_unit_test(what_differs_in_anything_a_reader_sees_stays_apart),
-		cmocka_unit_test(cpu_samples_of_one_function_merge_over_its_lines),
+		cmocka_unit_test(cpu_samples_of_one_function_merge_at_the_line_with_most_of_them),
+		cmocka_unit_test(lines_of_cpu_samples_leave_room_for_other_places),
 		cmocka_unit_test(frames_without_a_name_are_told_apart_by_their_offset),
 		cmocka_unit_test(entry_keeps_its_frames_when_the_captures_are_gone),
 		cmocka_unit_test(copy_is_independent_of_its_original),

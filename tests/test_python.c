@@ -454,7 +454,17 @@ static void called_functions_are_read_from_the_text_of_the_call(void **state)
 		{"time.sleep(0.1)", "time.sleep"},
 		{"open(x, 'r').read()", "read"},
 		{"f(g(1), h())", "f"},
-		{"conn.execute(')')", NULL},
+		{"conn.execute(')')", "conn.execute"},
+		{"db.execute('SELECT f(x')", "db.execute"},
+		{"db.execute(\"it's\", '''(''')", "db.execute"},
+		{"query(A).filter(\n\tA.x == 1  # (\n\t).all()", "all"},
+		{"session\n\t.execute(q)\n\t.one()", "one"},
+		{"a + f(x)", NULL},
+		{"not f(x)", NULL},
+		{"x in f(y)", NULL},
+		{"f('", NULL},
+		{"f('\\')", NULL},
+		{"f((a)", NULL},
 		{"lock", NULL},
 		{"(a or b)(c)", NULL},
 		{"x[0](1)", NULL},
@@ -470,6 +480,39 @@ static void called_functions_are_read_from_the_text_of_the_call(void **state)
 			assert_null(got);
 		else
 			assert_string_equal(got, cases[i][1]);
+	}
+	strings__free(pool);
+}
+
+static void statements_that_call_are_named_by_their_heads(void **state)
+{
+	static const struct {
+		const char *text;
+		struct python_position pos;
+		const char *called;
+	} cases[] = {
+		{"    with lock:\n", {1, 2, 4, 12}, "with lock"},
+		{"    with lock:\n", {1, 1, 9, 13}, "with lock"}, /* 3.12 on */
+		{"    with sqlite3.connect(db) as c:\n", {1, 2, 4, 22}, "with sqlite3.connect"},
+		{"    with lock as held:\n", {1, 1, 9, 13}, "with lock"},
+		{"    for row in cursor:\n", {1, 2, 4, 12}, "for row in cursor"},
+		{"    x = lock\n", {1, 1, 8, 12}, NULL},
+		{"    get(\n        url,\n    ).text\n", {1, 3, 4, 5}, "get"},
+		{"    get(\n        url,\n", {1, 9, 4, 5}, NULL}, /* its end is not there */
+		{"    get(x)\n", {1, 1, 4, 99}, NULL},
+		{"    get(x)\n", {1, 1, 99, 100}, NULL},
+		{"with \n", {1, 1, 0, 5}, NULL},
+	};
+	struct strings *pool = strings__new();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *got = python_source__called_at(pool, cases[i].text, &cases[i].pos);
+
+		if (!cases[i].called)
+			assert_null(got);
+		else
+			assert_string_equal(got, cases[i].called);
 	}
 	strings__free(pool);
 }
@@ -806,6 +849,7 @@ int main(void)
 		cmocka_unit_test(a_c_function_called_by_the_site_is_its_callee),
 		cmocka_unit_test(middleware_is_told_from_the_routes_behind_it),
 		cmocka_unit_test(called_functions_are_read_from_the_text_of_the_call),
+		cmocka_unit_test(statements_that_call_are_named_by_their_heads),
 		cmocka_unit_test(columns_are_those_the_interpreter_says),
 		cmocka_unit_test(a_stack_without_python_has_no_python_site),
 		cmocka_unit_test(threads_of_a_live_interpreter_are_found),

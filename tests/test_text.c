@@ -406,6 +406,46 @@ static void report_into_a_file_is_not_cut(void **state)
 	free(text);
 }
 
+/* --- names ---------------------------------------------------------------------------------- */
+
+static void functions_of_libraries_have_their_packages_names(void **state)
+{
+	static const char *const cases[][3] = {
+		{"/usr/lib/python3/dist-packages/requests/api.py", "get", "requests.get"},
+		{"/v/lib/python3.11/site-packages/sqlalchemy/orm/session.py", "Session.execute",
+		 "sqlalchemy.orm.Session.execute"},
+		{"/v/lib/python3.11/site-packages/httpx/_api.py", "get", "httpx.get"},
+		{"/v/lib/python3.11/site-packages/six.py", "reraise", "six.reraise"},
+		{"/usr/lib/python3.11/subprocess.py", "run", "subprocess.run"},
+		{"/usr/lib/python3.11/json/__init__.py", "dumps", "json.dumps"},
+		{"/usr/lib/python3.11/urllib/request.py", "urlopen", "urllib.request.urlopen"},
+		{"/usr/lib/python3.11/concurrent/futures/_base.py", "Future.result",
+		 "concurrent.futures.Future.result"},
+		{"/srv/app.py", "heavy", "heavy"},
+		{"/usr/lib/python3.11", "f", "f"},
+		{"/usr/lib/python3.11/", "f", "f"},
+		{"<frozen importlib._bootstrap>", "_find_and_load", "_find_and_load"},
+	};
+	char buf[64], place[96];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct ls_frame frame = {.kind = LS_FRAME_PYTHON,
+					       .file = cases[i][0],
+					       .function = cases[i][1],
+					       .line = 7};
+
+		assert_string_equal(names__callee(&frame, buf, sizeof(buf)), cases[i][2]);
+		snprintf(place, sizeof(place), "%s (%s:7)", cases[i][2], cases[i][0]);
+		assert_string_equal(names__called_place_in(&frame, 500, buf, sizeof(buf)),
+				    strlen(place) < sizeof(buf) ? place : buf);
+		for (size_t n = 1; n < sizeof(buf); n++) {
+			names__callee(&frame, buf, n);
+			assert_true(strlen(buf) < n);
+		}
+	}
+}
+
 /* --- hostile names -------------------------------------------------------------------------- */
 
 #define EVIL                                    \
@@ -635,6 +675,7 @@ int main(void)
 		cmocka_unit_test(narrow_summary_keeps_its_numbers),
 		cmocka_unit_test(long_place_is_shortened_where_it_tells_least),
 		cmocka_unit_test(report_into_a_file_is_not_cut),
+		cmocka_unit_test(functions_of_libraries_have_their_packages_names),
 		cmocka_unit_test(names_of_the_target_cannot_steer_the_terminal),
 		cmocka_unit_test(names_of_any_length_are_cut_not_overrun),
 		cmocka_unit_test(lengths_have_three_digits),

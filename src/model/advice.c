@@ -142,3 +142,40 @@ const char *advice__in_middleware(enum ls_cause cause)
 		return NULL;
 	}
 }
+
+static bool lies_in(const struct ls_frame *f, const char *file)
+{
+	size_t n = f->file ? strlen(f->file) : 0, k = strlen(file);
+
+	return n > k && !strcmp(f->file + n - k, file);
+}
+
+const char *advice__for_callee(enum ls_cause cause, const struct ls_frame *callee)
+{
+	bool is_wait = cause == LS_LOCK || cause == LS_SLEEP;
+
+	if (!callee || callee->kind != LS_FRAME_PYTHON || !callee->function || !callee->file)
+		return NULL;
+	if (!strncmp(callee->file, "<frozen importlib", 17))
+		return "import it when the program starts: the first import of a module runs all "
+		       "of it, and reads its files";
+	if (lies_in(callee, "/logging/__init__.py") && cause != LS_CPU && cause != LS_GIL)
+		return "let a thread write the log: logging.handlers.QueueHandler and "
+		       "QueueListener";
+	if (is_wait && lies_in(callee, "/concurrent/futures/_base.py"))
+		return "await the future (asyncio.wrap_future(), loop.run_in_executor()) instead "
+		       "of waiting for its result in the loop";
+	if (is_wait && lies_in(callee, "/threading.py") && strstr(callee->function, "join"))
+		return "do not wait for a thread in the loop: await asyncio.to_thread() or "
+		       "run_in_threadpool() with what it runs";
+	return NULL;
+}
+
+const char *advice__without_gil(bool in_middleware)
+{
+	return in_middleware
+		       ? "this middleware computes in every request, without the GIL: hand the "
+			 "call to a thread (run_in_threadpool, anyio.to_thread.run_sync)"
+		       : "it computes without the GIL: hand the call to a thread "
+			 "(run_in_threadpool, anyio.to_thread.run_sync)";
+}

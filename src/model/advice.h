@@ -13,4 +13,11 @@ const char *advice__for(enum ls_cause cause, const char *kind, const char *call,
 /* The same for Python code in a middleware of an ASGI application, which every request passes. */
 const char *advice__in_middleware(enum ls_cause cause);
 
+/* The same for Python code that calls a function of the standard library for which there is something
+ * better to say; NULL: there is not. */
+const char *advice__for_callee(enum ls_cause cause, const struct ls_frame *callee);
+
+/* CPU time in a function that has given the GIL away meanwhile. */
+const char *advice__without_gil(bool in_middleware);
+
 #endif

@@ -29,17 +29,84 @@ const char *names__frame(const struct ls_frame *frame, char *buf, size_t bytes)
 	return buf;
 }
 
-const char *names__place(const struct ls_frame *frame, char *buf, size_t bytes)
+/* The part of the path below the folder that Python imports from; NULL: the program's own file. */
+static const char *below_library(const char *file, bool *standard)
 {
+	static const char *const installed[] = {"/site-packages/", "/dist-packages/"};
+	static const char *const libraries[] = {"/lib/python3.", "/lib64/python3."};
+	const char *at;
+
+	*standard = false;
+	for (size_t i = 0; i < sizeof(installed) / sizeof(installed[0]); i++) {
+		at = strstr(file, installed[i]);
+		if (at)
+			return at + strlen(installed[i]);
+	}
+	*standard = true;
+	for (size_t i = 0; i < sizeof(libraries) / sizeof(libraries[0]); i++) {
+		at = strstr(file, libraries[i]);
+		at = at ? strchr(at + strlen(libraries[i]), '/') : NULL;
+		if (at)
+			return at + 1;
+	}
+	return NULL;
+}
+
+/*
+ * The module by its path, as one imports it: without private parts (concurrent/futures/_base.py), and
+ * of an installed package without the file, whose functions the package itself mostly offers
+ * (requests/api.py, sqlalchemy/orm/session.py).
+ */
+static size_t put_module(const char *path, bool standard, char *buf, size_t bytes)
+{
+	size_t n = 0, length;
+
+	for (const char *part = path; *part; part += length + (part[length] == '/')) {
+		bool is_file, is_first = part == path;
+
+		length = strcspn(part, "/");
+		is_file = part[length] != '/';
+		if (*part == '_' || (is_file && !standard && !is_first))
+			continue;
+		if (is_file && length > 3 && !strncmp(part + length - 3, ".py", 3))
+			n += snprintf(buf + n, bytes - n, "%.*s.", (int)length - 3, part);
+		else
+			n += snprintf(buf + n, bytes - n, "%.*s.", (int)length, part);
+		if (n >= bytes)
+			return 0;
+	}
+	return n;
+}
+
+const char *names__callee(const struct ls_frame *frame, char *buf, size_t bytes)
+{
+	const char *path;
+	bool standard;
 	size_t n;
 
-	names__frame(frame, buf, bytes);
-	n = strlen(buf);
+	path = frame->kind == LS_FRAME_PYTHON && frame->function && frame->file
+		       ? below_library(frame->file, &standard)
+		       : NULL;
+	n = path ? put_module(path, standard, buf, bytes) : 0;
+	names__frame(frame, buf + n, bytes - n);
+	return buf;
+}
+
+static const char *add_position(const struct ls_frame *frame, char *buf, size_t bytes)
+{
+	size_t n = strlen(buf);
+
 	if (frame->file && frame->line)
 		snprintf(buf + n, bytes - n, " (%s:%u)", frame->file, frame->line);
 	else if (frame->file || (frame->function && frame->module))
 		snprintf(buf + n, bytes - n, " (%s)", frame->file ? frame->file : frame->module);
 	return buf;
+}
+
+const char *names__place(const struct ls_frame *frame, char *buf, size_t bytes)
+{
+	names__frame(frame, buf, bytes);
+	return add_position(frame, buf, bytes);
 }
 
 /* At most `bytes` of it, whole characters. */
@@ -62,17 +129,17 @@ static const char *from_slash(const char *from)
 
 enum { LEAST_NAME = 12 };
 
-const char *names__place_in(const struct ls_frame *frame, size_t columns, char *buf, size_t bytes)
+static const char *place_in(const struct ls_frame *frame, const char *name, size_t columns,
+			    char *buf, size_t bytes)
 {
 	const char *where = frame->file ? frame->file : frame->function ? frame->module : NULL;
-	char name[512], line[16] = "";
-	size_t name_bytes, tail;
+	size_t name_bytes = strlen(name), tail;
+	char line[16] = "";
 
-	names__place(frame, buf, bytes);
+	snprintf(buf, bytes, "%s", name);
+	add_position(frame, buf, bytes);
 	if (!where || strlen(buf) <= columns)
 		return buf;
-	names__frame(frame, name, sizeof(name));
-	name_bytes = strlen(name);
 	if (frame->file && frame->line)
 		snprintf(line, sizeof(line), ":%u", frame->line);
 	tail = strlen(" ()") + strlen(names__basename(where)) + strlen(line);
@@ -88,6 +155,21 @@ const char *names__place_in(const struct ls_frame *frame, size_t columns, char *
 			 name, names__basename(where), line);
 	}
 	return buf;
+}
+
+const char *names__place_in(const struct ls_frame *frame, size_t columns, char *buf, size_t bytes)
+{
+	char name[512];
+
+	return place_in(frame, names__frame(frame, name, sizeof(name)), columns, buf, bytes);
+}
+
+const char *names__called_place_in(const struct ls_frame *frame, size_t columns, char *buf,
+				   size_t bytes)
+{
+	char name[512];
+
+	return place_in(frame, names__callee(frame, name, sizeof(name)), columns, buf, bytes);
 }
 
 const char *names__call(const char *call, const char *object, char *buf, size_t bytes)

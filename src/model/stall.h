@@ -60,7 +60,7 @@ struct ls_blame {
 	struct ls_blocking_call call;
 	const struct ls_frame *site;   /* points into stack.frames; NULL unknown */
 	const struct ls_frame *callee; /* likewise; NULL when the site itself blocked */
-	const char *task;              /* asyncio task's name */
+	const char *task;              /* asyncio task: "NAME: COROUTINE", or one of them */
 	struct ls_holder holder;
 	const char *advice;
 	struct ls_stack stack;

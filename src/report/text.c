@@ -56,15 +56,20 @@ void text__item(struct text *t, enum paint paint, size_t indent, const char *fmt
 	}
 }
 
+/* Columns left on the line before `after`. */
+static size_t room(const struct text *t, const char *after)
+{
+	size_t taken = t->line.columns + strlen(after) + 1;
+
+	return t->line.width > taken ? t->line.width - taken : 0;
+}
+
 void text__place(struct text *t, enum paint paint, const struct ls_frame *frame, const char *after)
 {
-	struct line *l = &t->line;
-	size_t taken = l->columns + strlen(after) + 1;
 	char place[512];
 
-	line__add(l, paint, "%s",
-		  names__place_in(frame, l->width > taken ? l->width - taken : 0, place,
-				  sizeof(place)));
+	line__add(&t->line, paint, "%s",
+		  names__place_in(frame, room(t, after), place, sizeof(place)));
 }
 
 /* --- start and loops ---------------------------------------------------------------------------- */
@@ -172,13 +177,29 @@ static void print_headline(struct text *t, const struct ls_stall *stall)
 	text__end(t);
 }
 
-static void print_place(struct text *t, const char *label, enum paint paint,
-			const struct ls_frame *frame)
+static void print_label(struct text *t, const char *label)
 {
-	if (!frame)
-		return;
 	line__add(&t->line, PAINT_DIM, "    %-7s ", label);
-	text__place(t, paint, frame, "");
+}
+
+static void print_site(struct text *t, const struct ls_frame *site)
+{
+	if (!site)
+		return;
+	print_label(t, "site");
+	text__place(t, PAINT_GREEN, site, "");
+	text__end(t);
+}
+
+static void print_callee(struct text *t, const struct ls_frame *callee)
+{
+	char place[512];
+
+	if (!callee)
+		return;
+	print_label(t, "called");
+	line__add(&t->line, PAINT_NONE, "%s",
+		  names__called_place_in(callee, room(t, ""), place, sizeof(place)));
 	text__end(t);
 }
 
@@ -227,7 +248,7 @@ static void print_frame(struct text *t, const struct ls_frame *frame, const char
 			   : frame->kind == LS_FRAME_KERNEL ? PAINT_DIM
 							    : PAINT_NONE;
 
-	line__add(&t->line, PAINT_DIM, "    %-7s ", label);
+	print_label(t, label);
 	text__place(t, paint, frame, after);
 	line__add(&t->line, is_site ? PAINT_GREEN : PAINT_DIM, "%s", after);
 	text__end(t);
@@ -307,7 +328,7 @@ static void print_holder(struct text *t, const struct ls_holder *holder)
 {
 	if (!holder->tid)
 		return;
-	line__add(&t->line, PAINT_DIM, "    %-7s ", "held by");
+	print_label(t, "held by");
 	line__add(&t->line, PAINT_YELLOW, "%s, thread %d", holder->comm ? holder->comm : "?",
 		  holder->tid);
 	text__end(t);
@@ -348,10 +369,10 @@ static void print_cause(struct text *t, const struct ls_blame *b)
 	if (b->call.fd >= 0)
 		text__item(t, PAINT_DIM, 4, " (fd %d)", b->call.fd);
 	text__end(t);
-	print_place(t, "site", PAINT_GREEN, b->site);
-	print_place(t, "called", PAINT_NONE, b->callee);
+	print_site(t, b->site);
+	print_callee(t, b->callee);
 	if (b->task) {
-		line__add(l, PAINT_DIM, "    %-7s ", "task");
+		print_label(t, "task");
 		line__add(l, PAINT_NONE, "%s", b->task);
 		text__end(t);
 	}

@@ -55,7 +55,7 @@ static void print_site(struct text *t, size_t rank, const struct ls_site_total *
 	line__add(l, PAINT_NONE, " in %" PRIu64 " stall%s  ", site->count,
 		  site->count == 1 ? "" : "s");
 	if (site->has_callee)
-		bytes = strlen(names__frame(&site->callee, callee, sizeof(callee))) + 4;
+		bytes = strlen(names__callee(&site->callee, callee, sizeof(callee))) + 4;
 	if (site->has_site) {
 		names__place(&site->site, place, sizeof(place));
 		if (l->columns + strlen(place) + bytes >= l->width) {

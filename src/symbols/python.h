@@ -94,7 +94,8 @@ bool python__in_middleware(const struct ls_frame *frames, size_t nr, const struc
 const char *python__loop_kind(struct python *py, pid_t tgid, const struct ls_frame *frames,
 			      size_t nr);
 
-/* Name of the asyncio task that runs on the captured thread ("Task-7"), read now; NULL unknown. */
+/* The asyncio task that ran on the captured thread: its coroutine ("Server.serve"), after its name where
+ * that can be read now ("Task-7: Server.serve"); NULL unknown. */
 const char *python__task(struct python *py, pid_t tgid, const struct ls_ev_python *record);
 
 #endif

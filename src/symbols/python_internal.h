@@ -84,6 +84,9 @@ time_t python_source__start_time(pid_t pid);
 const char *python_source__callee(struct python_interpreter *in, struct strings *pool,
 				  const char *file, const struct python_position *pos);
 const char *python_source__called(struct strings *pool, const char *text, size_t n);
+/* `text` begins with the line on which the expression does. */
+const char *python_source__called_at(struct strings *pool, const char *text,
+				     const struct python_position *pos);
 
 /* --- python_merge.c --- */
 /* The interpreter's own frame under an inlined __init__, or a shim with code: not the program's. */

@@ -90,7 +90,7 @@ static const struct ls_frame *find_callback(const struct ls_frame *frames, size_
 	const struct ls_frame *outermost = NULL;
 
 	for (size_t i = 0; i < nr; i++) {
-		if (!is_python(&frames[i]))
+		if (!is_python(&frames[i]) || !frames[i].file) /* a function in C is no line */
 			continue;
 		if (!is_library(&frames[i]))
 			return &frames[i];
@@ -144,8 +144,8 @@ bool python__site(const struct ls_frame *frames, size_t nr, const struct ls_fram
 	*site = find_coroutine(frames, nr);
 	if (!*site)
 		*site = find_callback(frames, loop);
-	if (!*site) /* the loop's own work, in no callback */
-		*site = find_callback(frames + loop, loop < nr);
+	if (!*site && loop < nr) /* the loop's own work, in no callback */
+		*site = find_callback(frames + loop, 1);
 	if (*site)
 		*callee = find_callee(frames, *site);
 	return *site != NULL;

@@ -18,7 +18,7 @@
 #include "symbols/maps.h"
 #include "symbols/strings.h"
 
-enum { FILE_MAX = 4 << 20, LINE_MAX_BYTES = 4096, READS_MAX = 2000, CALLEE_MAX = 128 };
+enum { FILE_MAX = 4 << 20, TEXT_MAX_BYTES = 4096, READS_MAX = 2000, CALLEE_MAX = 128 };
 
 /* Field 22 of /proc/PID/stat, in ticks since boot; the name before it may hold anything. */
 static unsigned long long start_ticks(pid_t pid)
@@ -66,18 +66,26 @@ static FILE *open_source(const struct python_interpreter *in, const char *file)
 	return f;
 }
 
-static bool read_line(const struct python_interpreter *in, const char *file, uint32_t number,
-		      char *line)
+/* The lines from `first` to `last`, if all of them have room. */
+static bool read_lines(const struct python_interpreter *in, const char *file, uint32_t first,
+		       uint32_t last, char *text)
 {
 	FILE *f = open_source(in, file);
-	uint32_t n = 0;
+	size_t used = 0;
+	uint32_t n = 1;
 
 	if (!f)
 		return false;
-	while (n < number && fgets(line, LINE_MAX_BYTES, f))
-		n += strchr(line, '\n') || feof(f) ? 1 : 0;
+	while (n <= last && used + 1 < TEXT_MAX_BYTES &&
+	       fgets(text + used, (int)(TEXT_MAX_BYTES - used), f)) {
+		size_t length = strlen(text + used);
+		bool is_wanted = n >= first;
+
+		n += (length && text[used + length - 1] == '\n') || feof(f);
+		used += is_wanted ? length : 0;
+	}
 	fclose(f);
-	return n == number;
+	return n > last && last >= first;
 }
 
 static bool is_name(char c)
@@ -85,20 +93,67 @@ static bool is_name(char c)
 	return isalnum((unsigned char)c) || c == '_' || c == '.' || (c & 0x80);
 }
 
-/* The parenthesis that the last one of the text closes; NULL: the text is no call. */
-static const char *open_parenthesis(const char *text, size_t n)
+/* Behind the string literal at `text`; `end` when it does not end. */
+static const char *skip_string(const char *text, const char *end)
 {
-	int depth = 0;
+	char quote = *text;
+	size_t n = end - text >= 3 && text[1] == quote && text[2] == quote ? 3 : 1;
 
-	if (!n || text[n - 1] != ')')
-		return NULL;
-	while (n-- > 0) {
-		if (text[n] == ')')
-			depth++;
-		else if (text[n] == '(' && --depth == 0)
+	for (text += n; text < end; text++) {
+		if (*text == '\\')
+			text++;
+		else if (*text == quote &&
+			 (n == 1 || (end - text >= 3 && text[1] == quote && text[2] == quote)))
 			return text + n;
 	}
-	return NULL;
+	return end;
+}
+
+/* One character outside of strings and parentheses; false: not part of a call alone. */
+static bool follows(char c, char before, bool blank)
+{
+	if (!is_name(c))
+		return strchr("([{)]}\\", c) != NULL;
+	return !blank || c == '.' || before == '.'; /* else two words */
+}
+
+/*
+ * The parenthesis in which the arguments of the outermost call stand: the last one that is not within
+ * another. NULL: the text is not just a call ("a + f(x)", "not f(x)"), or cannot be followed.
+ */
+static const char *open_parenthesis(const char *text, size_t n)
+{
+	const char *end = text + n, *paren = NULL, *p = text;
+	char before = '.'; /* the last character outside of parentheses, blanks apart */
+	bool blank = false;
+	int depth = 0;
+
+	if (!n || end[-1] != ')')
+		return NULL;
+	while (p < end) {
+		char c = *p;
+		bool is_blank = isspace((unsigned char)c);
+
+		if (c == '"' || c == '\'') {
+			p = skip_string(p, end);
+			before = c;
+			continue;
+		}
+		if (c == '#') {
+			p += strcspn(p, "\n");
+			continue;
+		}
+		if (!c || (!depth && !is_blank && !follows(c, before, blank)))
+			return NULL;
+		if (strchr("([{", c) && depth++ == 0)
+			paren = c == '(' ? p : NULL;
+		if (strchr(")]}", c) && --depth < 0)
+			return NULL;
+		blank = !depth && is_blank;
+		before = is_blank ? before : c;
+		p++;
+	}
+	return depth || p > end ? NULL : paren;
 }
 
 /* "time.sleep" of "time.sleep(1)", "read" of "open(x).read()"; what is called otherwise has no
@@ -117,29 +172,72 @@ const char *python_source__called(struct strings *pool, const char *text, size_t
 	return strings__intern_n(pool, begin, (size_t)(end - begin));
 }
 
+/* "with lock:" and "for row in cursor:": the bytecode names the whole statement, or what stands after
+ * `with`, for all that it calls: __enter__, __exit__ (a commit), __next__. Its head says as much. */
+static const char *called_by_statement(struct strings *pool, const char *line, size_t column)
+{
+	static const char *const keywords[] = {"with ", "for "};
+	const char *begin = line + column, *end;
+
+	if (column >= 5 && !strncmp(begin - 5, keywords[0], 5))
+		begin -= 5;
+	for (size_t i = 0; i < sizeof(keywords) / sizeof(keywords[0]); i++) {
+		if (strncmp(begin, keywords[i], strlen(keywords[i])) != 0)
+			continue;
+		end = begin + strcspn(begin, "(:,\n\\");
+		for (const char *as = begin; (as = strstr(as, " as ")) && as < end; as++)
+			end = as;
+		while (end > begin && isspace((unsigned char)end[-1]))
+			end--;
+		if (end - begin <= (ptrdiff_t)strlen(keywords[i]) || end - begin > CALLEE_MAX)
+			return NULL;
+		return strings__intern_n(pool, begin, (size_t)(end - begin));
+	}
+	return NULL;
+}
+
+/* Where the expression ends in the text, which begins with its first line; 0: not in it. */
+static size_t end_of(const char *text, const struct python_position *pos)
+{
+	const char *line = text;
+
+	for (uint32_t n = pos->line; n < pos->end_line; n++) {
+		line = strchr(line, '\n');
+		if (!line++)
+			return 0;
+	}
+	if (pos->end_column > strcspn(line, "\n"))
+		return 0;
+	return (size_t)(line - text) + pos->end_column;
+}
+
+const char *python_source__called_at(struct strings *pool, const char *text,
+				     const struct python_position *pos)
+{
+	const char *called;
+	size_t end;
+
+	if (pos->column >= strcspn(text, "\n"))
+		return NULL;
+	called = called_by_statement(pool, text, pos->column);
+	if (called)
+		return called;
+	end = end_of(text, pos);
+	if (end <= pos->column)
+		return NULL;
+	return python_source__called(pool, text + pos->column, end - pos->column);
+}
+
 const char *python_source__callee(struct python_interpreter *in, struct strings *pool,
 				  const char *file, const struct python_position *pos)
 {
-	char line[LINE_MAX_BYTES];
-	const char *paren;
-	size_t n;
+	char text[TEXT_MAX_BYTES];
 
 	if (!file || in->source_reads >= READS_MAX)
 		return NULL;
 	in->source_reads++;
-	if (!read_line(in, file, pos->line, line))
+	if (!read_lines(in, file, pos->line, pos->end_line, text) &&
+	    !read_lines(in, file, pos->line, pos->line, text)) /* a long statement's head */
 		return NULL;
-	n = strcspn(line, "\n");
-	if (pos->column >= n || (pos->end_line == pos->line && pos->end_column > n))
-		return NULL;
-	if (pos->end_line == pos->line)
-		return python_source__called(pool, line + pos->column,
-					     pos->end_column - pos->column);
-	/* The call goes on below: up to its first parenthesis, as if it closed right there. */
-	paren = memchr(line + pos->column, '(', n - pos->column);
-	if (!paren)
-		return NULL;
-	line[paren - line + 1] = ')';
-	return python_source__called(pool, line + pos->column,
-				     (size_t)(paren - line) + 2 - pos->column);
+	return python_source__called_at(pool, text, pos);
 }

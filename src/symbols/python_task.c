@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * The name of the asyncio task that a captured stack belongs to. It is read after the capture, when
+ * The asyncio task that a captured stack belongs to: its own coroutine, and its name. The name is read after the capture, when
  * the thread may long run another task: a name counts only if the task's coroutine is the very one
  * whose frame is in the capture.
  *
@@ -75,6 +75,7 @@ static bool is_handle_run(const struct ls_frame *f)
 
 struct found {
 	uint64_t coroutine_frame; /* the outermost coroutine within the callback */
+	const char *coroutine;
 	uint64_t handle_frame;
 };
 
@@ -88,10 +89,12 @@ static void look(struct python_interpreter *in, struct strings *pool,
 		if (captured->flags & PY_FRAME_SHIM ||
 		    !python_code__resolve(in, pool, captured, &frame))
 			continue;
-		if (frame.async)
+		if (frame.async) {
 			found->coroutine_frame = captured->frame;
-		else if (is_handle_run(&frame))
+			found->coroutine = frame.function;
+		} else if (is_handle_run(&frame)) {
 			found->handle_frame = captured->frame;
+		}
 	}
 }
 
@@ -122,23 +125,38 @@ static const char *read_name(const struct python_interpreter *in, struct strings
 	return strings__printf(pool, "Task-%llu", (unsigned long long)value);
 }
 
+/* NULL: the thread has come to another task, or there is none that can be found. */
+static const char *find_name(const struct python_interpreter *in, struct strings *pool,
+			     uint64_t tstate, const struct found *found)
+{
+	uint64_t task;
+
+	if (in->offsets.tstate.asyncio_running_task)
+		task = target__u64(in->tgid, tstate + in->offsets.tstate.asyncio_running_task);
+	else
+		task = found->handle_frame ? task_of_handle(in, found->handle_frame) : 0;
+	if (!task || target__u64(in->tgid, task + in->offsets.task.coro) !=
+			     coroutine_of(in, found->coroutine_frame))
+		return NULL;
+	return read_name(in, pool, target__u64(in->tgid, task + in->offsets.task.name));
+}
+
 const char *python__task(struct python *py, pid_t tgid, const struct ls_ev_python *record)
 {
 	struct python_interpreter *in = python__find(py, tgid);
+	struct strings *pool = python__pool(py);
 	struct found found = {0};
-	uint64_t task;
+	const char *name;
 
 	if (!in)
 		return NULL;
-	look(in, python__pool(py), record, &found);
+	look(in, pool, record, &found);
 	if (!found.coroutine_frame)
 		return NULL;
-	if (in->offsets.tstate.asyncio_running_task)
-		task = target__u64(tgid, record->tstate + in->offsets.tstate.asyncio_running_task);
-	else
-		task = found.handle_frame ? task_of_handle(in, found.handle_frame) : 0;
-	if (!task || target__u64(tgid, task + in->offsets.task.coro) !=
-			     coroutine_of(in, found.coroutine_frame))
-		return NULL;
-	return read_name(in, python__pool(py), target__u64(tgid, task + in->offsets.task.name));
+	name = find_name(in, pool, record->tstate, &found);
+	if (!name && record->flags & (LS_CAP_PY_TORN | LS_CAP_STACK_CUT))
+		return NULL; /* the outermost coroutine may be beyond */
+	if (!name || !found.coroutine)
+		return name ? name : found.coroutine;
+	return strings__printf(pool, "%s: %s", name, found.coroutine);
 }

@@ -24,15 +24,16 @@ bool same_place(const struct ls_frame *a, const struct ls_frame *b, bool lines)
 	return !lines || a->line == b->line;
 }
 
-/* CPU time is one entry a function: its samples fall on many lines. */
-static bool same_blame(const struct ls_blame *a, const struct ls_blame *b)
+/* What a reader can tell apart; the lines of CPU time only at the site, if at all. */
+static bool same_blame(const struct ls_blame *a, const struct ls_blame *b, bool site_lines)
 {
 	bool lines = a->cause != LS_CPU;
 
 	return a->cause == b->cause && a->call.fd == b->call.fd &&
 	       same_string(a->call.name, b->call.name) &&
 	       same_string(a->call.object, b->call.object) && a->holder.tid == b->holder.tid &&
-	       same_place(a->site, b->site, lines) && same_place(a->callee, b->callee, lines);
+	       same_place(a->site, b->site, lines || site_lines) &&
+	       same_place(a->callee, b->callee, lines);
 }
 
 static const struct ls_frame *moved(const struct ls_frame *frame, const struct ls_stack *from,
@@ -91,18 +92,64 @@ static int append(struct blames *list, const struct ls_blame *blame)
 	return 0;
 }
 
-int blames__add(struct blames *list, const struct ls_blame *blame)
+static bool add_to(struct blames *list, const struct ls_blame *blame, bool site_lines)
 {
 	for (size_t i = 0; i < list->nr; i++) {
-		if (!same_blame(&list->items[i], blame))
+		if (!same_blame(&list->items[i], blame, site_lines))
 			continue;
 		list->items[i].ns += blame->ns;
 		list->items[i].count += blame->count;
-		return 0;
+		return true;
 	}
+	return false;
+}
+
+int blames__add(struct blames *list, const struct ls_blame *blame)
+{
+	if (add_to(list, blame, true))
+		return 0;
+	/* Lines must not take the room of other places. */
+	if (list->nr >= MAX_ENTRIES / 2 && add_to(list, blame, false))
+		return 0;
 	if (list->nr >= MAX_ENTRIES)
 		return 0; /* its time remains in the ledger, and so in the entry without a place */
 	return append(list, blame);
+}
+
+static int by_length(const void *a, const void *b)
+{
+	const struct ls_blame *x = a, *y = b;
+
+	return (x->ns < y->ns) - (x->ns > y->ns);
+}
+
+static void sort(struct blames *list)
+{
+	if (list->nr)
+		qsort(list->items, list->nr, sizeof(*list->items), by_length);
+}
+
+/* CPU time is one entry a function, since its samples fall on many lines: at that with most of them. */
+static void merge_lines(struct blames *list)
+{
+	size_t nr = 0;
+
+	sort(list);
+	for (size_t i = 0; i < list->nr; i++) {
+		struct ls_blame *b = &list->items[i], *same = NULL;
+
+		for (size_t j = 0; j < nr && !same; j++)
+			if (same_blame(&list->items[j], b, false))
+				same = &list->items[j];
+		if (!same) {
+			list->items[nr++] = *b;
+			continue;
+		}
+		same->ns += b->ns;
+		same->count += b->count;
+		free_frames(b);
+	}
+	list->nr = nr;
 }
 
 static void scale(struct blames *list, enum ls_cause cause, uint64_t have_ns, uint64_t want_ns)
@@ -154,22 +201,15 @@ static int balance_cause(struct blames *list, enum ls_cause cause, uint64_t want
 			    });
 }
 
-static int by_length(const void *a, const void *b)
-{
-	const struct ls_blame *x = a, *y = b;
-
-	return (x->ns < y->ns) - (x->ns > y->ns);
-}
-
 int blames__balance(struct blames *list, const struct ls_ledger *ledger,
 		    const uint32_t counts[LS_NR_CAUSES])
 {
 	int err = 0;
 
+	merge_lines(list);
 	for (int cause = 0; cause < LS_NR_CAUSES && !err; cause++)
 		err = balance_cause(list, cause, ledger->ns[cause], counts[cause]);
-	if (list->nr)
-		qsort(list->items, list->nr, sizeof(*list->items), by_length);
+	sort(list);
 	return err;
 }
 

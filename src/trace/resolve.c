@@ -153,6 +153,9 @@ static bool find_python_site(const struct resolver *r, const struct ls_ev_captur
 			   &truncated);
 	if (!python__site(frames, nr, &blame->site, &blame->callee))
 		return false;
+	/* A thread may be asked for the GIL between any two steps: it has called nothing then. */
+	if (ev->cause == LS_GIL && blame->callee && blame->callee->kind == LS_FRAME_NATIVE)
+		blame->callee = NULL;
 	out->nr_frames += nr;
 	out->truncated = truncated;
 	blame->task = python__task(r->python, ev->hdr.tgid, record);
@@ -210,13 +213,16 @@ static const char *called_in_c(const struct ls_stack *stack)
 	return i < stack->nr_frames && !stack->frames[i].file ? stack->frames[i].function : NULL;
 }
 
-static const char *advise(const struct ls_blame *blame, const char *kind)
+static const char *advise(const struct ls_blame *blame, const char *kind, bool lacks_gil)
 {
 	const struct ls_stack *stack = &blame->stack;
-	const char *advice = NULL;
+	bool in_middleware = blame->site && blame->site->async &&
+			     python__in_middleware(stack->frames, stack->nr_frames, blame->site);
+	const char *advice = advice__for_callee(blame->cause, blame->callee);
 
-	if (blame->site && blame->site->async &&
-	    python__in_middleware(stack->frames, stack->nr_frames, blame->site))
+	if (!advice && lacks_gil)
+		advice = advice__without_gil(in_middleware);
+	if (!advice && in_middleware)
 		advice = advice__in_middleware(blame->cause);
 	if (!advice)
 		advice = advice__for(blame->cause, kind, blame->call.name, called_in_c(stack));
@@ -243,5 +249,5 @@ void resolve__blame(const struct resolver *r, const struct ls_ev_capture *ev,
 	blame->stack.frames = out->frames;
 	blame->stack.nr_frames = out->nr_frames;
 	blame->stack.truncated = out->truncated;
-	blame->advice = advise(blame, kind);
+	blame->advice = advise(blame, kind, ev->flags & LS_CAP_NO_GIL);
 }

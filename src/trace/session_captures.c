@@ -95,12 +95,11 @@ void session__on_loop(struct session *s, const struct ls_ev_capture *ev)
 }
 
 void session__blame_capture(struct session *s, struct traced_loop *loop,
-			    const struct ls_ev_capture *ev, const struct capture_extras *extras,
-			    bool live)
+			    const struct ls_ev_capture *ev, const struct capture_extras *extras)
 {
 	struct ls_blame blame;
 
-	resolve__blame(&s->resolver, ev, extras, &loop->home, loop->model.kind, live, s->resolved,
+	resolve__blame(&s->resolver, ev, extras, &loop->home, loop->model.kind, false, s->resolved,
 		       &blame);
 	if (loop->suspect)
 		learn_kind(s, loop);
@@ -122,7 +121,7 @@ void session__blame_held(struct session *s, struct traced_loop *loop)
 		} else if (hdr->kind == LS_EV_HOLDER) {
 			extras.holder = (const void *)hdr;
 		} else {
-			session__blame_capture(s, loop, (const void *)hdr, &extras, false);
+			session__blame_capture(s, loop, (const void *)hdr, &extras);
 			extras = (struct capture_extras){0};
 		}
 	}
@@ -136,6 +135,26 @@ static int hold(struct traced_loop *loop, const struct ls_event_hdr *record)
 	return err == -ENOMEM ? err : 0;
 }
 
+/* Taken from outside while the thread hung; its stack and its Python frames are read now. They belong
+ * together only if it has not gone on since: else what the kernel saw is all that is known. */
+static void blame_snapshot(struct session *s, struct traced_loop *loop,
+			   const struct ls_ev_capture *ev, const struct capture_extras *extras)
+{
+	uint32_t nr;
+	const struct ls_loop_state *state = &tracer__states(s->tracer, &nr)[loop->slot];
+	struct ls_blame blame;
+
+	resolve__blame(&s->resolver, ev, extras, &loop->home, loop->model.kind, true, s->resolved,
+		       &blame);
+	if (state->iteration != ev->iteration || state->off_since_ns != ev->hdr.ts_ns)
+		resolve__blame(&s->resolver, ev, extras, &loop->home, loop->model.kind, false,
+			       s->resolved, &blame);
+	else if (loop->suspect)
+		learn_kind(s, loop);
+	if (blames__add(&loop->blames, &blame))
+		session__fail(s, -ENOMEM);
+}
+
 void session__on_capture(struct session *s, const struct ls_ev_capture *ev)
 {
 	struct traced_loop *loop = session__loop(s, &ev->hdr, ev->slot);
@@ -145,7 +164,7 @@ void session__on_capture(struct session *s, const struct ls_ev_capture *ev)
 		return;
 	loop__enter(loop, ev->iteration);
 	if (ev->flags & LS_CAP_SNAPSHOT) {
-		session__blame_capture(s, loop, ev, &extras, true);
+		blame_snapshot(s, loop, ev, &extras);
 	} else {
 		if (loop->raw.used > HELD_BYTES)
 			session__blame_held(s, loop); /* a long one, and a stall in any case */

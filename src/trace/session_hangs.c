@@ -27,7 +27,7 @@ static void blame_current(struct session *s, struct traced_loop *loop, uint64_t 
 	ev->ns = state->pending_ns[ev->cause % LS_NR_CAUSES] + (now - state->off_since_ns);
 	ev->count = state->pending_counts[ev->cause % LS_NR_CAUSES] + 1;
 	ev->waker_tid = 0;
-	session__blame_capture(s, loop, ev, &extras, false);
+	session__blame_capture(s, loop, ev, &extras);
 }
 
 static bool is_ongoing(const struct session *s, const struct ls_loop_state *state, uint64_t now)

@@ -67,8 +67,7 @@ void session__on_capture(struct session *s, const struct ls_ev_capture *ev);
 void session__on_python(struct session *s, const struct ls_event_hdr *hdr);
 /* Resolves a capture into the loop's blames. `live`: the thread has not moved since. */
 void session__blame_capture(struct session *s, struct traced_loop *loop,
-			    const struct ls_ev_capture *ev, const struct capture_extras *extras,
-			    bool live);
+			    const struct ls_ev_capture *ev, const struct capture_extras *extras);
 void session__blame_held(struct session *s, struct traced_loop *loop);
 
 /* --- session_stalls.c: stalls that have ended --- */

@@ -17,6 +17,11 @@ echo "nameserver $name_server" >"$T/resolv.conf"
 start upstream "$PYTHON3" "$ROOT/tests/python/upstream.py" "$UPSTREAM" "$ECHO" "$name_server"
 wait_for 10 grep -q ready "$T/upstream.out" || fail "the upstream does not begin" "$T/upstream.err"
 
+advised() { # advised SITE CAUSE TEXT: what a stall's cause says
+	assert_jq "$T/trace.json" "[.[] | select(.type == \"stall\").causes[] | select(.site.function == \"$1\" and
+		.cause == \"$2\" and .ns > 10000000).advice] | length > 0 and all(contains(\"$3\"))" "the advice for $1"
+}
+
 for loop in asyncio uvloop; do
 	port=$(free_port)
 	start app unshare -m bash -c "mount --bind $T/resolv.conf /etc/resolv.conf
@@ -24,10 +29,16 @@ for loop in asyncio uvloop; do
 	app=$pid
 	wait_for 20 answers "$port" || fail "the service does not begin" "$T/app.out" "$T/app.err"
 	drive_and_check "$app" "$port" symptoms.py \
-		"external session sleep cpu middleware names sqlite command lock fsync regex queries encode
-		timer clean offloaded threaded" \
+		"external session sleep cpu middleware names sqlite command lock started fsync regex
+		queries digest encode delayed timer clean offloaded threaded" \
 		external="tcp 127.0.0.1:$UPSTREAM" middleware="tcp 127.0.0.1:$UPSTREAM" \
 		queries="tcp 127.0.0.1:$ECHO" names="udp $name_server:53" fsync='fsync\.bin$'
+	advised digest cpu 'without the GIL: hand the call to a thread'
+	advised cpu cpu 'process pool'
+	advised sleep sleep 'await asyncio.sleep()'
+	advised external network 'run_in_threadpool'
+	advised authenticate network 'this middleware blocks every request'
+	advised Delays.dispatch sleep 'this middleware blocks every request'
 	assert_jq "$T/trace.json" "map(select(.type == \"loop\")) | map(.kind) == [\"$loop\"]" "the loop's kind"
 	stop "$app"
 done

@@ -17,6 +17,7 @@ for mode in sane cyclic wild long text threads version; do
 	iconv -f utf-8 -t utf-8 "$f" >"$T/iconv.out" || fail "$mode: not UTF-8"
 	grep -q -P '[\x00-\x08\x0b-\x1f\x7f]|\\u001b' "$f" && fail "$mode: control characters in the report"
 	# of a stall that was under way at the attach only the rest is seen
+	# shellcheck disable=SC2016 # jq's variable
 	assert_jq "$f" '(map(select(.type == "start"))[0].mono_ns) as $begin | map(select(.type == "stall" and .start_ns > $begin))
 		| length >= 5 and all(.ledger.sleep > 15000000)' "$mode: the stalls"
 	assert_jq "$f" '.[-1].overhead | .tracer_cpu_ns < 2e9 and .tracer_rss_bytes < 150e6' "$mode: the tracer's own cost"

@@ -8,7 +8,7 @@ import os
 import re
 import sys
 
-MARK = re.compile(r"# stall: (\w+) (\S+)(?: (\S+))?")
+MARK = re.compile(r"# stall: (\w+) (\S+)(?: (.+))?")
 MEANT_NS = 3e6
 OURS = ("runqueue", "throttled")  # the machine's doing
 
@@ -34,7 +34,11 @@ def complaint(stall, mark, wanted_object):
     # A crowded machine may leave the program little of the stall: what counts then is its share of that.
     enough = min(MEANT_NS, sum(c["ns"] for c in ours) / 4)
     meant = [c for c in ours if c["cause"] in mark["causes"] and c["ns"] >= enough]
-    cause = (meant or ours or [{"cause": "none"}])[0]
+    found = [complaint_of(c, mark, wanted_object) for c in meant or ours or [{"cause": "none"}]]
+    return None if None in found else found[0]
+
+
+def complaint_of(cause, mark, wanted_object):
     site = cause.get("site", {})
     if cause["cause"] not in mark["causes"]:
         return "cause %s, not %s" % (cause["cause"], mark["causes"])

@@ -28,7 +28,8 @@ lines["plain"] = None  # a plain callback: blamed at its innermost own frame, he
 records = [json.loads(line) for line in open(sys.argv[2])]
 seen, wrong = collections.Counter(), []
 for stall in records:
-    if stall["type"] != "stall":
+    # Of one that was under way at the attach only the rest is seen, and perhaps not where it was.
+    if stall["type"] != "stall" or stall.get("before_attach") or stall.get("ongoing"):
         continue
     for cause in stall["causes"]:
         if cause["cause"] not in ("sleep", "cpu") or cause["ns"] < 8e6:

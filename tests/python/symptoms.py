@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """A FastAPI service with one blocking mistake a route, and the same done right. A comment
-`# stall: ROUTE CAUSE[,CAUSE] [CALLEE]` marks the line to blame; routes without one must not stall.
+`# stall: ROUTE CAUSE[,CAUSE] [CALLEE...]` marks the line to blame; routes without one must not stall.
 Needs UPSTREAM and ECHO (ports) and DATA (a folder)."""
 import asyncio
+import hashlib
 import json
 import os
 import queue
@@ -18,6 +19,7 @@ import sqlalchemy
 from fastapi import FastAPI
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware.base import BaseHTTPMiddleware
 
 UPSTREAM = "http://127.0.0.1:%s/30" % os.environ["UPSTREAM"]
 ECHO = ("127.0.0.1", int(os.environ["ECHO"]))
@@ -38,6 +40,16 @@ async def authenticate(request, call_next):
     if request.url.path == "/middleware":
         requests.get(UPSTREAM)  # stall: middleware network get
     return await call_next(request)
+
+
+class Delays(BaseHTTPMiddleware):
+    async def dispatch(self, request, call_next):
+        if request.url.path == "/delayed":
+            time.sleep(0.03)  # stall: delayed sleep time.sleep
+        return await call_next(request)
+
+
+app.add_middleware(Delays)
 
 
 @app.get("/external")
@@ -70,6 +82,11 @@ async def cpu():
 
 @app.get("/middleware")
 async def behind_middleware():
+    return {}
+
+
+@app.get("/delayed")
+async def behind_class():
     return {}
 
 
@@ -113,6 +130,22 @@ async def locked():
         pass
 
 
+def hold_once(taken):
+    with lock:
+        taken.set()
+        time.sleep(0.05)
+
+
+@app.get("/started")
+async def started():
+    """Short waits for the same cause come before the long one: for the new thread, and for its sign."""
+    taken = threading.Event()
+    threading.Thread(target=hold_once, args=(taken,)).start()
+    taken.wait()
+    with lock:  # stall: started lock with lock
+        pass
+
+
 @app.get("/fsync")
 async def fsync():
     with open(DATA + "/fsync.bin", "r+b", 0) as f:
@@ -132,6 +165,11 @@ async def queries():
     for _ in range(60):
         echo.sendall(b"query")
         echo.recv(64)  # stall: queries network echo.recv
+
+
+@app.get("/digest")
+async def digest():
+    return hashlib.pbkdf2_hmac("sha256", b"password", b"salt", 120000).hex()  # stall: digest cpu hashlib.pbkdf2_hmac
 
 
 @app.get("/encode")
