@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -119,6 +120,7 @@ static void an_unknown_kind_of_frame_is_refused(void **state)
 /* Feeds it in pieces of `step` bytes; the first status that is not 0. */
 static int feed(struct head *head, const char *text, size_t step)
 {
+	static const struct head_limits limits = {40, 100};
 	size_t len = strlen(text);
 	int status = 0;
 
@@ -126,7 +128,7 @@ static int feed(struct head *head, const char *text, size_t step)
 	for (size_t at = 0; at < len && !status; at += step) {
 		size_t n = len - at < step ? len - at : step;
 
-		status = head__feed(head, at_guard_page(text + at, n), n, 40, 100);
+		status = head__feed(head, at_guard_page(text + at, n), n, &limits);
 	}
 	return status;
 }
@@ -189,6 +191,75 @@ static void an_absurd_content_length_saturates(void **state)
 	assert_true(head.content_length > UINT64_MAX / 100);
 }
 
+#define CHUNKED "P / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+static void chunks_may_come_in_any_pieces(void **state)
+{
+	static const char text[] = CHUNKED "3\r\nabc\r\n00A\r\n0\r\n\r\n\r\n\r\n+\r\n0\r\nX: y\r\n"
+					   "\r\nGET / HTTP/1.1\r\n";
+	struct head head;
+
+	(void)state;
+	for (size_t step = 1; step < sizeof(text); step++) {
+		assert_int_equal(feed(&head, text, step), 0);
+		assert_true(head.chunked);
+		assert_int_equal(head.chunks.at, CHUNKS_END);
+		assert_int_equal(head.chunks.total_bytes, 13);
+	}
+}
+
+static void a_size_that_strtoll_would_take_is_refused(void **state)
+{
+	static const char *const bad[] = {" 3", "+3", "-3",    "0x3", "3 ",  "3 x",
+					  "3;", "zz", "3;a=b", "",    "\t3", "00000000000000003"};
+	char text[100];
+	struct head head;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		for (size_t step = 1; step < 70; step += 3) {
+			snprintf(text, sizeof(text), CHUNKED "%s\r\nabc\r\n0\r\n\r\n", bad[i]);
+			assert_int_equal(feed(&head, text, step), 400);
+			snprintf(text, sizeof(text), CHUNKED "1\r\na\r\n%s\r\n", bad[i]);
+			assert_int_equal(feed(&head, text, step), 400);
+		}
+	}
+	assert_int_equal(feed(&head, CHUNKED "3\nabc\r\n", 1), 400);
+	assert_int_equal(feed(&head, CHUNKED "3\r\nabcd\r\n", 9), 400);
+	assert_int_equal(feed(&head, CHUNKED "3\r\nabc\n0\r\n", 9), 400);
+}
+
+static void absurd_chunks_saturate(void **state)
+{
+	struct chunks chunks = {0};
+
+	(void)state;
+	assert_int_equal(chunks__feed(&chunks, "5\r\nabcde\r\nffffffffffffffff\r\nx", 29), 0);
+	assert_true(chunks.total_bytes == UINT64_MAX);
+}
+
+static void a_head_that_others_may_read_in_another_way_is_refused(void **state)
+{
+	static const char nul[] = "P / HTTP/1.1\r\nTransfer-Encoding: chunked\0, x\r\n\r\n";
+	static const struct head_limits limits = {40, 100};
+	struct head head = {0};
+
+	(void)state;
+	assert_int_equal(head__feed(&head, nul, sizeof(nul) - 1, &limits), 400);
+	assert_int_equal(head__feed(&head, "x", 1, &limits), 400); /* for ever */
+	for (size_t step = 1; step < 50; step++) {
+		assert_int_equal(
+			feed(&head, "P / HTTP/1.1\r\nTransfer-Encoding:\r\n chunked\r\n", step),
+			400);
+		assert_int_equal(feed(&head, "P / HTTP/1.1\r\nX: y\r\n\tz\r\n\r\n", step), 400);
+		assert_int_equal(feed(&head,
+				      "P / HTTP/1.1\r\nTransfer-Encoding:                     "
+				      "chunked\r\n\r\n",
+				      step),
+				 400);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -202,6 +273,10 @@ int main(void)
 		cmocka_unit_test(bare_line_feeds_end_lines_too),
 		cmocka_unit_test(a_long_line_is_414_and_a_long_head_431),
 		cmocka_unit_test(an_absurd_content_length_saturates),
+		cmocka_unit_test(chunks_may_come_in_any_pieces),
+		cmocka_unit_test(a_size_that_strtoll_would_take_is_refused),
+		cmocka_unit_test(absurd_chunks_saturate),
+		cmocka_unit_test(a_head_that_others_may_read_in_another_way_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -136,8 +136,7 @@ static struct conn_limits make_limits(const struct options *o)
 	unsigned int others = 160 + 5 * o->io_threads + o->disk_threads + 4 * o->cpu_workers;
 	struct rlimit fds = {1024, 1024};
 	struct conn_limits limits = {.max = o->max_connections,
-				     .line_bytes = LINE_MAX_BYTES,
-				     .head_bytes = HEAD_MAX_BYTES,
+				     .head = {LINE_MAX_BYTES, HEAD_MAX_BYTES},
 				     .body_bytes = o->max_body_bytes,
 				     .request_ns = o->request_timeout_ns,
 				     .idle_ns = o->idle_timeout_ns};

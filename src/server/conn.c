@@ -163,23 +163,25 @@ static void reject(struct conn *conn, int status)
 /* Feeds the last `added` bytes of the buffer to the head's measure. */
 static int measure(struct conn *conn, struct evbuffer *in, size_t added)
 {
-	const struct conn_limits *limits = &conn->conns->limits;
 	struct evbuffer_iovec vec[8];
 	struct evbuffer_ptr at;
-	int n, status = 0;
+	int n, status = conn->head.status;
 
-	if (conn->head.complete) {
-		conn->head.body_bytes += added;
-		return 0;
-	}
 	evbuffer_ptr_set(in, &at, evbuffer_get_length(in) - added, EVBUFFER_PTR_SET);
-	n = evbuffer_peek(in, (ev_ssize_t)added, &at, vec, 8);
-	for (int i = 0; i < n && i < 8 && !status; i++) {
-		size_t len = vec[i].iov_len < added ? vec[i].iov_len : added;
+	while (added && !status) {
+		size_t seen = 0;
 
-		status = head__feed(&conn->head, vec[i].iov_base, len, limits->line_bytes,
-				    limits->head_bytes);
-		added -= len;
+		n = evbuffer_peek(in, (ev_ssize_t)added, &at, vec, 8);
+		for (int i = 0; i < n && i < 8 && !status; i++) {
+			size_t len = vec[i].iov_len < added - seen ? vec[i].iov_len : added - seen;
+
+			status = head__feed(&conn->head, vec[i].iov_base, len,
+					    &conn->conns->limits.head);
+			seen += len;
+		}
+		added -= seen;
+		if (!seen || (added && evbuffer_ptr_set(in, &at, seen, EVBUFFER_PTR_ADD)))
+			break;
 	}
 	return status;
 }
@@ -194,7 +196,9 @@ static int excess(const struct conn *conn)
 
 	if (!conn->head.complete)
 		return 0;
-	return conn->head.content_length > max || conn->head.body_bytes > 8 * max ? 413 : 0;
+	if (conn->head.content_length > max || conn->head.chunks.total_bytes > max)
+		return 413;
+	return conn->head.body_bytes > 8 * max ? 413 : 0;
 }
 
 static void on_input(struct evbuffer *in, const struct evbuffer_cb_info *info, void *arg)
@@ -275,7 +279,7 @@ static struct bufferevent *on_accept(struct event_base *base, void *arg)
 	}
 	/* What a client may send ahead of its turn; evhttp wants one whole body in the buffer. */
 	bufferevent_setwatermark(conn->bev, EV_READ, 0,
-				 conns->limits.head_bytes + conns->limits.body_bytes + 4096);
+				 conns->limits.head.head_bytes + conns->limits.body_bytes + 4096);
 	bufferevent_incref(conn->bev); /* evhttp may yet fail and free it */
 	conn->conns = conns;
 	conn->phase = IDLE;
@@ -343,7 +347,7 @@ static void on_adopt(evutil_socket_t fd, short what, void *arg)
 static void expire(struct conn *conn)
 {
 	if (conn->phase == READING && evhttp_reads(conn))
-		reject(conn, 408);
+		reject(conn, conn->head.status ? conn->head.status : 408);
 	else
 		evhttp_connection_free(conn->evcon);
 }
@@ -405,7 +409,7 @@ static int assemble(struct conns *conns)
 		return -ENOMEM;
 	evhttp_set_bevcb(conns->http, on_accept, conns);
 	/* Ours come first; these are for requests that were sent ahead. */
-	evhttp_set_max_headers_size(conns->http, limits->head_bytes);
+	evhttp_set_max_headers_size(conns->http, limits->head.head_bytes);
 	evhttp_set_max_body_size(conns->http, limits->body_bytes);
 	return 0;
 }
@@ -472,6 +476,11 @@ struct conn *conns__of(struct conns *conns, struct evhttp_request *req)
 	return conns->by_fd[bufferevent_getfd(evhttp_connection_get_bufferevent(req->evcon))];
 }
 
+int conn__malformed(const struct conn *conn)
+{
+	return conn->head.status;
+}
+
 void conn__begin(struct conn *conn)
 {
 	if (conn->phase != WORKING)
@@ -499,6 +508,16 @@ void conn__watch(struct conn *conn, void (*gone)(void *arg), void *arg)
 	conn->gone_arg = arg;
 }
 
+/* The next sweep takes it: evhttp, which is at work on it now, may wait for more. */
+static void hasten(struct conn *conn)
+{
+	struct conn_list *list = &conn->conns->phases[conn->phase];
+
+	TAILQ_REMOVE(list, conn, link);
+	TAILQ_INSERT_HEAD(list, conn, link);
+	conn->since_ns = 0;
+}
+
 static void on_sent(struct evhttp_request *req, void *arg)
 {
 	struct conn *conn = arg;
@@ -511,7 +530,8 @@ static void on_sent(struct evhttp_request *req, void *arg)
 	/* The next request was sent ahead, at least in part: its time starts now. */
 	conn->head = (struct head){0};
 	enter(conn, READING);
-	measure(conn, in, evbuffer_get_length(in));
+	if (measure(conn, in, evbuffer_get_length(in)))
+		hasten(conn);
 }
 
 void conn__reply(struct conn *conn, struct evhttp_request *req)

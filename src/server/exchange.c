@@ -82,13 +82,17 @@ static int method_error(const struct route *route, struct evhttp_request *req)
 bool request__admit(const struct binding *binding, struct evhttp_request *req)
 {
 	struct conn *conn = conns__of(binding->app->conns, req);
-	int status = http__check(req);
+	int status = conn__malformed(conn);
 
+	if (!status)
+		status = http__check(req);
 	conn__begin(conn);
 	if (status) {
 		evhttp_add_header(evhttp_request_get_output_headers(req), "Connection", "close");
 		req->major = req->minor = 1; /* the answer does not repeat a nonsensical version */
 	} else {
+		if (req->minor > 1)
+			req->minor = 1; /* the answer's version is the server's */
 		status = method_error(binding->route, req);
 	}
 	if (status)

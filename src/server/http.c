@@ -45,10 +45,17 @@ static void note(struct framing *f, const char *name, const char *value)
 	}
 }
 
+/* A path, a whole URI, or the asterisk; nothing but visible ASCII. */
 static bool bad_target(const char *uri)
 {
+	for (const char *c = uri; *c; c++) {
+		if (*c <= ' ' || *c == 0x7f) /* a signed char: above ASCII is below zero */
+			return true;
+	}
+	if (*uri != '/' && strcmp(uri, "*") != 0 && !strstr(uri, "://"))
+		return true;
 	/* evhttp compares decoded paths as C strings: /fast%00x would be /fast. */
-	return strchr(uri, ' ') || strstr(uri, "%00");
+	return strstr(uri, "%00");
 }
 
 /* evhttp reads no body for these, so one that was announced would be the next request. */
@@ -74,6 +81,8 @@ int http__check(const struct evhttp_request *req)
 		return 400;
 	if (f.bad_value || f.lengths > 1 || f.encodings > 1 || (f.lengths && f.encodings))
 		return 400;
+	if (f.encodings && req->minor == 0)
+		return 400; /* no such thing in HTTP/1.0: whoever relayed it may not have seen it */
 	if (f.encodings && !f.chunked)
 		return 501;
 	if ((f.lengths || f.encodings) && !may_have_body(req->type))

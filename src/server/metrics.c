@@ -106,7 +106,7 @@ static void render_connections(const struct app *app, struct evbuffer *out)
 	evbuffer_add_printf(out, "offload_connections_refused_total %llu\n",
 			    (unsigned long long)c->refused);
 	head(out, "requests_rejected_total", "counter",
-	     "Requests too slow or too long to be read.");
+	     "Requests too slow, too long or too ambiguous to be read.");
 	evbuffer_add_printf(out, "offload_requests_rejected_total %llu\n",
 			    (unsigned long long)c->rejected);
 	head(out, "clients_gone_total", "counter", "Clients that left before their answer.");

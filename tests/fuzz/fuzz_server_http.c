@@ -31,9 +31,11 @@ static void on_request(struct evhttp_request *req, void *arg)
 {
 	struct conn *conn = conns__of(server.conns, req);
 	struct query query = {.ms = 50};
-	int status = http__check(req);
+	int status = conn__malformed(conn);
 
 	(void)arg;
+	if (!status)
+		status = http__check(req);
 	conn__begin(conn);
 	if (!status &&
 	    query__parse(evhttp_uri_get_query(evhttp_request_get_evhttp_uri(req)), &query))
@@ -49,8 +51,7 @@ static void start(void)
 {
 	struct conn_limits limits = {.max = 10,
 				     .max_fds = 1024,
-				     .line_bytes = 256,
-				     .head_bytes = 1024,
+				     .head = {256, 1024},
 				     .body_bytes = 2048,
 				     .request_ns = NS_PER_S,
 				     .idle_ns = NS_PER_S};
@@ -61,7 +62,7 @@ static void start(void)
 	in->sin_family = AF_INET;
 	in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	server.at.addr_len = sizeof(*in);
-	event_config_set_flag(config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
 	server.base = event_base_new_with_config(config);
 	event_config_free(config);
 	server.http = evhttp_new(server.base);

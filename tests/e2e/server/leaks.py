@@ -1,19 +1,17 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Every kind of request and every way to end one, under valgrind: no leak, no bad access."""
-import os
 import shutil
 import sys
 import time
 import unittest
 
+from harness import Server, Together
+
 if not shutil.which("valgrind"):
     print("skip: no valgrind on this machine (make deps)")
     sys.exit(77)
-os.environ["OFFLOAD_SERVER"] = (
-    "valgrind --quiet --leak-check=full --show-leak-kinds=all --errors-for-leak-kinds=all "
-    "--error-exitcode=99 " + (os.environ.get("OFFLOAD_SERVER") or shutil.which("offload-server")))
-
-from harness import Server, Together  # pylint: disable=wrong-import-position
+VALGRIND = ["valgrind", "--quiet", "--leak-check=full", "--show-leak-kinds=all",
+            "--errors-for-leak-kinds=all", "--error-exitcode=99"]
 
 
 def go_away(server, path):
@@ -26,7 +24,7 @@ class Leaks(unittest.TestCase):
     def test_none(self):
         # Worker processes would be valgrind's, not ours: their side has unit tests.
         with Server("--cpu-pool", "threads", "--io-threads", "3", "--deadline", "2s",
-                    "--queue", "2", "--middleware", "auth") as server:
+                    "--queue", "2", "--middleware", "auth", wrapper=VALGRIND) as server:
             for mode in "inline", "offload":
                 for path in "/fast?", "/external?ms=20&", "/db?ms=20&", "/sleep?ms=20&", "/file?kb=9&":
                     self.assertEqual(server.get(path + "mode=" + mode)[0], 200)

@@ -5,15 +5,13 @@ import os
 import signal
 import subprocess
 import tempfile
-import time
 import unittest
 
-from harness import Server, Together, wait_for
+from harness import PROGRAM, Server, Together, wait_for
 
 
 def run(*flags):
-    program = os.environ.get("OFFLOAD_SERVER", "offload-server")
-    return subprocess.run([*program.split(), *flags], stdout=subprocess.PIPE,
+    return subprocess.run([*PROGRAM, *flags], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True, timeout=30, check=False)
 
 
@@ -46,33 +44,37 @@ class Flags(unittest.TestCase):
         self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
 
     def test_few_descriptors_mean_few_connections(self):
-        done = subprocess.run(["bash", "-c", "ulimit -n 300; exec offload-server --listen "
-                               "127.0.0.1:0 --io-threads 2 & sleep 0.5; kill $!; wait $!"],
-                              stderr=subprocess.PIPE, text=True, timeout=30, check=False)
-        self.assertEqual(done.returncode, 0)
-        self.assertIn("descriptors", done.stderr)
+        with Server("--io-threads", "2", wrapper=["bash", "-c", 'ulimit -n 300; exec "$@"', "-"]) as server:
+            self.assertEqual(server.get("/fast")[0], 200)
+        self.assertRegex("".join(server.log), r"at most \d+ connections: only 300 descriptors")
+
+
+def refuses(server):
+    try:
+        server.connect().close()
+    except ConnectionError:
+        return True
+    return False
 
 
 class Drain(unittest.TestCase):
     def test_requests_under_way_are_answered(self):
         with Server() as server:
-            paths = ["/external?ms=400", "/db?ms=400", "/sleep?ms=400"]
+            paths = ["/external?ms=1500", "/db?ms=1500", "/sleep?ms=1500"]
             calls = Together([lambda p=p: server.get(p) for p in paths])
             server.wait_metric('offload_jobs_running{pool="io"}', 2)
             os.kill(server.pid, signal.SIGTERM)
             answers = calls.join()
             self.assertEqual([a[0] for a in answers], [200] * 3)
             self.assertEqual([a[1].get("Connection") for a in answers], ["close"] * 3)
-            server.process.wait(5)
+            server.process.wait(30)
 
     def test_idle_connections_do_not_hold_it_up(self):
         with Server() as server:
             idle = [server.connect() for _ in range(600)]
             server.wait_metric("offload_connections", 601)
-            begin = time.monotonic()
             os.kill(server.pid, signal.SIGTERM)
-            self.assertEqual(server.process.wait(5), 0)
-            self.assertLess(time.monotonic() - begin, 2)
+            self.assertEqual(server.process.wait(30), 0)  # 1 had they lasted until --drain-timeout
             for s in idle:
                 s.close()
 
@@ -82,7 +84,7 @@ class Drain(unittest.TestCase):
                 s.sendall(b"GET /sleep?ms=60000 HTTP/1.1\r\nHost: x\r\n\r\n")
                 server.wait_metric("offload_connections", 2)
                 os.kill(server.pid, signal.SIGTERM)
-                self.assertEqual(server.process.wait(5), 1)
+                self.assertEqual(server.process.wait(30), 1)
         self.assertIn("1 connection cut off", "".join(server.log))
 
     def test_a_second_signal_does_not_wait(self):
@@ -91,9 +93,9 @@ class Drain(unittest.TestCase):
                 s.sendall(b"GET /sleep?ms=60000 HTTP/1.1\r\nHost: x\r\n\r\n")
                 server.wait_metric("offload_connections", 2)
                 os.kill(server.pid, signal.SIGINT)
-                time.sleep(0.2)
+                wait_for(lambda: refuses(server), "it to accept no more")
                 os.kill(server.pid, signal.SIGINT)
-                self.assertEqual(server.process.wait(5), 1)
+                self.assertEqual(server.process.wait(30), 1)
 
 
 class Remains(unittest.TestCase):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Bad, large, slow and numerous input."""
+import select
 import socket
 import time
 import unittest
@@ -44,7 +45,28 @@ class BadInput(unittest.TestCase):
                    (400, request(b"GET /fast", HOST)),
                    (400, request(b"GET /fast", b"X : y\r\n")),
                    (400, request(b"GET /fast", b"no colon\r\n")),
-                   (400, request(b"GET /fa st")), (400, request(b"GET /fast%00x")))
+                   (400, request(b"GET /fa st")), (400, request(b"GET /fast%00x")),
+                   (400, request(b"GET /f\x01st")), (400, request(b"GET /f\xe4st")),
+                   (400, request(b"GET fast")), (400, request(b"GET x:80")),
+                   (200, request(b"GET http://other:1/fast")))
+
+    def test_old_and_future_versions(self):
+        answer = self.server.raw(b"GET /fast HTTP/1.0\r\n\r\n")
+        self.assertIn(b"200 OK", answer)
+        answer = self.server.raw(b"GET /fast HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" * 2 +
+                                 b"GET /fast HTTP/1.0\r\n\r\n")
+        self.assertEqual(answer.count(b"200 OK"), 3)
+        answer = self.server.raw(request(b"GET /fast").replace(b"HTTP/1.1", b"HTTP/1.9"))
+        self.assertTrue(answer.startswith(b"HTTP/1.1 200 "), answer)
+
+    def test_expectations(self):
+        begin = request(b"POST /encode", b"Expect: 100-continue\r\n", length(3))
+        with self.server.connect() as s:
+            s.sendall(begin)
+            self.assertEqual(s.recv(4096), b"HTTP/1.1 100 Continue\r\n\r\n")
+            s.sendall(b"abc")
+            self.assertIn(b" 200 OK", read_all(s))
+        self.check((200, begin + b"abc"), (417, request(b"POST /encode", b"Expect: x\r\n", length(3))))
 
     def test_bad_query(self):
         for query in b"ms=", b"ms=x", b"ms=-1", b"ms=60001", b"ms=1&ms=1", b"ms", b"ms=%4", \
@@ -55,7 +77,8 @@ class BadInput(unittest.TestCase):
     def test_no_such_route_or_method(self):
         self.check((404, request(b"GET /nowhere")), (404, request(b"OPTIONS *")),
                    (405, request(b"POST /fast", length(0))), (405, request(b"GET /encode")),
-                   (405, request(b"DELETE /encode")), (501, request(b"FROB /fast")))
+                   (405, request(b"DELETE /encode")), (501, request(b"FROB /fast")),
+                   (501, request(b"CONNECT x:80")))
         self.assertEqual(self.server.get("/encode", "PUT")[1]["Allow"], "POST")
 
     def test_too_long(self):
@@ -80,6 +103,29 @@ class BadInput(unittest.TestCase):
                    (400, request(b"HEAD /fast", length(10), body=b"0123456789")),
                    (501, request(b"POST /encode", b"Transfer-Encoding: gzip\r\n")),
                    (200, request(b"POST /encode", CHUNKED, body=ABC)))
+        self.check((400, b"POST /encode HTTP/1.0\r\n" + CHUNKED + b"\r\n" + ABC),
+                   (400, request(b"POST /encode", b"Transfer-Encoding:\r\n chunked\r\n", body=ABC)),
+                   (400, request(b"POST /encode", b"Transfer-Encoding: chunked\0\r\n", body=ABC)),
+                   (400, request(b"GET /fast", b"X: y\r\n z\r\n")))
+
+    def test_ambiguous_chunks(self):
+        for size in b" 3", b"+3", b"0x3", b"3 ", b"3 x", b"3;a=b", b"-3", b"x", b"":
+            bad = request(b"POST /encode", CHUNKED, body=size + b"\r\nabc\r\n0\r\n\r\n")
+            self.check((400, bad))
+            # Sent ahead, it is read only after the answer before it: what evhttp cannot read is 413.
+            answer = self.server.raw(b"GET /sleep?ms=30 HTTP/1.1\r\n" + HOST + b"\r\n" + bad)
+            self.assertIn(b"slept_ms", answer)
+            self.assertRegex(answer, b"HTTP/1.1 4(00|13) ", size)
+            self.assertEqual(answer.count(b"HTTP/1.1"), 2)
+
+    def test_a_large_body_sent_ahead_is_measured_whole(self):
+        body = b"".join(b"1000\r\n" + b"a" * 4096 + b"\r\n" for _ in range(60))
+        answer = self.server.raw(b"GET /sleep?ms=200 HTTP/1.1\r\n" + HOST + b"\r\n" + request(
+            b"POST /encode", CHUNKED, body=body + b"+3\r\nabc\r\n0\r\n\r\n"))
+        self.assertIn(b"HTTP/1.1 400 ", answer)
+        answer = self.server.raw(b"GET /sleep?ms=200 HTTP/1.1\r\n" + HOST + b"\r\n" + request(
+            b"POST /encode", CHUNKED, body=body + b"3\r\nabc\r\n0\r\n\r\n"))
+        self.assertEqual(answer.count(b"HTTP/1.1 200 "), 2)
 
     def test_requests_sent_ahead_are_answered_in_order(self):
         ahead = b"GET /sleep?ms=30 HTTP/1.1\r\n" + HOST + b"\r\n" + request(b"GET /healthz")
@@ -96,20 +142,15 @@ class BadInput(unittest.TestCase):
 
 class Slow(unittest.TestCase):
     def check_dripped(self, server, data, expected):
-        """One byte each 50 ms, so that no wait between two is long."""
-        begin = time.monotonic()
+        """One byte each 50 ms until it answers, so that no wait between two is long."""
         with server.connect() as s:
-            try:
-                for byte in data:
-                    s.sendall(bytes([byte]))
-                    time.sleep(0.05)
-                    if time.monotonic() - begin > 3:
-                        break
-                answer = read_all(s)
-            except ConnectionError:
-                return
-        self.assertIn(expected, answer)
-        self.assertLess(time.monotonic() - begin, 6)
+            for byte in data:
+                s.sendall(bytes([byte]))
+                if select.select([s], [], [], 0.05)[0]:
+                    break
+            else:
+                self.fail("all of it was taken")
+            self.assertIn(expected, read_all(s))
 
     def test_a_request_that_drips_in_is_cut_off(self):
         with Server("--request-timeout", "1s") as server:
@@ -124,10 +165,8 @@ class Slow(unittest.TestCase):
         with Server("--idle-timeout", "1s") as server:
             with server.connect() as silent, server.connect() as used:
                 used.sendall(b"GET /fast HTTP/1.1\r\n" + HOST + b"\r\n")
-                begin = time.monotonic()
-                self.assertEqual(read_all(silent), b"")
+                self.assertEqual(read_all(silent), b"")  # within connect()'s time-out
                 self.assertIn(b" 200 ", read_all(used))
-                self.assertLess(time.monotonic() - begin, 4)
 
 
 class Many(unittest.TestCase):

@@ -25,9 +25,9 @@ class Queue(unittest.TestCase):
 
     def test_a_full_queue_answers_503_with_retry_after(self):
         with Server(*self.FLAGS) as server:
-            calls = Together([lambda: server.get("/external?ms=500")] * 3)
+            calls = Together([lambda: server.get("/external?ms=1000")] * 3)
             server.wait_metric(IO_QUEUED, 2)
-            status, headers, _ = server.get("/external?ms=500")
+            status, headers, _ = server.get("/external?ms=1000")
             self.assertEqual((status, headers["Retry-After"]), (503, "1"))
             self.assertEqual([a[0] for a in calls.join()], [200] * 3)
             self.assertEqual(server.metric(jobs("io", "rejected")), 1)
@@ -35,9 +35,9 @@ class Queue(unittest.TestCase):
     def test_a_job_past_its_deadline_answers_504(self):
         with Server(*self.FLAGS, "--deadline", "300ms") as server:
             begin = time.monotonic()
-            calls = Together([lambda: server.get("/external?ms=2000")] * 3)  # one runs, two wait
+            calls = Together([lambda: server.get("/external?ms=60000")] * 3)  # one runs, two wait
             self.assertEqual([a[0] for a in calls.join()], [504] * 3)
-            self.assertLess(time.monotonic() - begin, 1.5)
+            self.assertLess(time.monotonic() - begin, 30)
             server.wait_metric(IO_RUNNING, 0)
             self.assertEqual(server.metric(jobs("io", "expired")), 3)
 
@@ -56,7 +56,7 @@ class Queue(unittest.TestCase):
 
     def test_jobs_of_clients_that_have_gone_are_not_started(self):
         with Server(*self.FLAGS) as server:
-            running = Together([lambda: server.get("/external?ms=700")])
+            running = Together([lambda: server.get("/external?ms=3000")])
             server.wait_metric(IO_RUNNING, 1)
             for _ in range(5):
                 with server.connect() as s:
@@ -78,8 +78,8 @@ class Queue(unittest.TestCase):
             self.assertEqual(server.get("/db?ms=1")[0], 200)
 
     def test_fast_is_not_held_up_by_full_pools(self):
-        with Server(*self.FLAGS) as server:
-            calls = Together([lambda: server.get("/db?ms=1000")] * 3)
+        with Server(*self.FLAGS, "--deadline", "4s") as server:
+            calls = Together([lambda: server.get("/db?ms=3500")] * 3)
             server.wait_metric(IO_QUEUED, 2)
             for _ in range(20):
                 self.assertEqual(server.get("/fast")[0], 200)
@@ -99,9 +99,13 @@ class Workers(unittest.TestCase):
     def test_a_crash_costs_one_request_and_the_worker_is_replaced(self):
         with Server("--cpu-workers", "2", "--deadline", "60s") as server:
             self.check_works(server)
+            crashing, other = server.workers()
+            for pid in crashing, other:
+                os.kill(pid, signal.SIGSTOP)
             calls = Together([self.encode(server)] * 2)
             server.wait_metric(CPU_RUNNING, 2)
-            os.kill(server.workers()[0], signal.SIGKILL)
+            os.kill(crashing, signal.SIGKILL)
+            os.kill(other, signal.SIGCONT)
             self.assertEqual(sorted(a[0] for a in calls.join()), [200, 500])
             self.check_works(server)
             self.assertEqual(server.metric("offload_workers_replaced_total"), 1)

@@ -5,7 +5,7 @@ import time
 import unittest
 import zlib
 
-from harness import Server, Together
+from harness import Server, Together, least
 
 TEXT = b"".join(b"line %d of a text that compresses\n" % i for i in range(20000))
 ROUTES = [
@@ -99,7 +99,7 @@ class Overlap(unittest.TestCase):
 
     def test_ten_calls_overlap_when_offloaded(self):
         with Server("--mode", "offload") as server:
-            self.assertLess(ten_external(server), 0.3)
+            self.assertLess(least(lambda: ten_external(server), 0.3), 0.3)
 
     def test_ten_calls_run_end_to_end_inline(self):
         with Server("--mode", "inline") as server:
@@ -107,7 +107,7 @@ class Overlap(unittest.TestCase):
 
     def test_a_list_offloads_only_what_it_names(self):
         with Server("--mode", "inline", "--offload", "external,db") as server:
-            self.assertLess(ten_external(server), 0.3)
+            self.assertLess(least(lambda: ten_external(server), 0.3), 0.3)
             before = server.metric('offload_job_run_seconds_count{pool="io"}')
             server.get("/file?kb=1")
             self.assertEqual(server.metric('offload_job_run_seconds_count{pool="io"}'), before)
@@ -124,11 +124,16 @@ class Middleware(unittest.TestCase):
                 self.assertEqual(server.get("/nowhere")[0], 404)
 
     def test_it_holds_up_every_route_unless_offloaded(self):
-        for mode, bound in ("inline", self.assertGreaterEqual), ("offload", self.assertLess):
-            with Server("--mode", mode, "--middleware", "auth") as server:
-                begin = time.monotonic()
-                Together([lambda: server.get("/fast")] * 10).join()
-                bound(time.monotonic() - begin, 0.2)  # 10 x 20 ms
+        def ten_fast(server):
+            begin = time.monotonic()
+            Together([lambda: server.get("/fast")] * 10).join()
+            return time.monotonic() - begin
+
+        all_in_turn = 10 * 0.02
+        with Server("--mode", "inline", "--middleware", "auth") as server:
+            self.assertGreaterEqual(ten_fast(server), all_in_turn)
+        with Server("--mode", "offload", "--middleware", "auth") as server:
+            self.assertLess(least(lambda: ten_fast(server), all_in_turn), all_in_turn)
 
 
 if __name__ == "__main__":
