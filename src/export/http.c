@@ -40,7 +40,7 @@ struct client {
 
 struct http {
 	struct MHD_Daemon *daemon;
-	const struct web_config *web;
+	struct web_config *web;
 	char url[320];
 	char socket_path[256];
 	http_render_fn render;
@@ -76,7 +76,7 @@ static bool make_pages(struct http *h)
 	h->healthy = new_page("text/plain", "ok\n");
 	h->not_found = new_page("text/plain", "not found: see / for what there is\n");
 	h->not_allowed = new_page("text/plain", "only GET and HEAD\n");
-	h->busy = new_page("text/plain", "too many slow readers: try again\n");
+	h->busy = new_page("text/plain", "too many ask: try again\n");
 	h->unauthorized = new_page("text/plain", "unauthorized\n");
 	if (!h->index || !h->healthy || !h->not_found || !h->not_allowed || !h->busy ||
 	    !h->unauthorized)
@@ -156,18 +156,24 @@ static enum MHD_Result answer_metrics(struct http *h, struct MHD_Connection *c)
 	return MHD_queue_response(c, MHD_HTTP_OK, text->response);
 }
 
-static bool may_enter(const struct http *h, struct MHD_Connection *c)
+/* NULL: it may enter; else what it is told. */
+static struct MHD_Response *refusal(const struct http *h, struct MHD_Connection *c,
+				    unsigned int *status)
 {
+	enum web_answer answer = WEB_WRONG;
 	char *user, *password = NULL;
-	bool ok;
 
 	if (!h->web || !h->web->nr_users)
-		return true;
+		return NULL;
 	user = MHD_basic_auth_get_username_password(c, &password);
-	ok = user && password && web_config__check((struct web_config *)h->web, user, password);
+	if (user && password)
+		answer = web_config__check(h->web, user, password);
 	MHD_free(user);
 	MHD_free(password);
-	return ok;
+	if (answer == WEB_RIGHT)
+		return NULL;
+	*status = answer == WEB_LATER ? MHD_HTTP_SERVICE_UNAVAILABLE : MHD_HTTP_UNAUTHORIZED;
+	return answer == WEB_LATER ? h->busy : h->unauthorized;
 }
 
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const char *url,
@@ -175,13 +181,16 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
 				  size_t *upload_bytes, void **state)
 {
 	struct http *h = arg;
+	struct MHD_Response *refused;
+	unsigned int status;
 
 	(void)version;
 	(void)upload;
 	(void)upload_bytes;
 	(void)state;
-	if (!may_enter(h, c))
-		return MHD_queue_response(c, MHD_HTTP_UNAUTHORIZED, h->unauthorized);
+	refused = refusal(h, c, &status);
+	if (refused)
+		return MHD_queue_response(c, status, refused);
 	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
 		return MHD_queue_response(c, MHD_HTTP_METHOD_NOT_ALLOWED, h->not_allowed);
 	if (!strcmp(url, "/metrics"))
@@ -262,6 +271,9 @@ static void log_daemon(void *arg, const char *fmt, va_list args)
 	log_debug("%s", line);
 }
 
+/* As Prometheus' exporters begin with: 1.2. */
+static char tls_versions[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
+
 static struct MHD_Daemon *start_daemon(struct http *h, int fd)
 {
 	const struct web_config *web = h->web && h->web->key ? h->web : NULL;
@@ -269,6 +281,7 @@ static struct MHD_Daemon *start_daemon(struct http *h, int fd)
 	struct MHD_OptionItem tls[] = {
 		{MHD_OPTION_HTTPS_MEM_KEY, 0, web ? web->key : NULL},
 		{MHD_OPTION_HTTPS_MEM_CERT, 0, web ? web->certificate : NULL},
+		{MHD_OPTION_HTTPS_PRIORITIES, 0, tls_versions},
 		{MHD_OPTION_END, 0, NULL},
 	};
 
@@ -284,8 +297,7 @@ static struct MHD_Daemon *start_daemon(struct http *h, int fd)
 				MHD_OPTION_END);
 }
 
-struct http *http__new(const char *listen, const struct web_config *web, http_render_fn render,
-		       void *arg)
+struct http *http__new(const char *listen, struct web_config *web, http_render_fn render, void *arg)
 {
 	struct http *h = calloc(1, sizeof(*h));
 	char name[256];
@@ -311,7 +323,10 @@ struct http *http__new(const char *listen, const struct web_config *web, http_re
 	h->daemon = make_pages(h) ? start_daemon(h, fd) : NULL;
 	if (h->daemon)
 		return h;
-	log_err("cannot serve on %s", h->url);
+	log_err("cannot serve on %s%s", h->url,
+		web && web->key
+			? ": cert_file and key_file must be the PEM of a certificate and of its key"
+			: "");
 	close(fd);
 	http__free(h);
 	errno = EIO;
