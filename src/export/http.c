@@ -18,11 +18,13 @@ enum {
 	MAX_CONNECTIONS = 768,
 	CONNECTION_BYTES = 16 << 10, /* request line and headers */
 	IDLE_SECONDS = 5,            /* of silence */
-	MAX_TEXTS = 3,               /* on their way to slow readers at one time */
+	CROWDED_TEXTS = 3,           /* on their way to slow readers: then the slowest go */
+	MAX_TEXTS = 5,
 };
 
 static const uint64_t request_ns = 30000000000; /* for a whole request and its answer */
 static const uint64_t fresh_ns = 200000000;     /* a text serves all who ask this soon after */
+static const uint64_t crowded_ns = 1000000000;  /* the same, and for reading it, when crowded */
 static const uint64_t guard_ns = 1000000000;
 
 /* One text of metrics, shared by the answers that it is sent in. */
@@ -36,6 +38,7 @@ struct client {
 	struct client *next, **at;
 	int fd;
 	uint64_t since_ns; /* the end of its last request */
+	uint64_t text_ns;  /* of when the text is that it reads; 0: none */
 };
 
 struct http {
@@ -130,14 +133,30 @@ static void let_go(struct http *h, enum exposition_format format)
 	h->texts[format] = NULL;
 }
 
-/* A text no older than fresh_ns; NULL when too many are on their way to readers that do not read. */
+/* Those who read the oldest text and have had time to. A few who do not read would shut out all others. */
+static void end_slowest_readers(struct http *h, uint64_t now)
+{
+	uint64_t oldest = now - crowded_ns;
+
+	for (struct client *client = h->clients; client; client = client->next)
+		if (client->text_ns && client->text_ns < oldest)
+			oldest = client->text_ns;
+	for (struct client *client = h->clients; client; client = client->next)
+		if (client->text_ns == oldest)
+			shutdown(client->fd, SHUT_RDWR);
+}
+
+/* A text as it is now, or nearly; NULL when too many are on their way to readers that do not read. */
 static struct text *current_text(struct http *h, enum exposition_format format)
 {
 	uint64_t now = clock__mono_ns();
+	bool crowded = h->nr_texts >= CROWDED_TEXTS;
 
-	if (h->texts[format] && now - h->rendered_ns[format] < fresh_ns)
+	if (h->texts[format] && now - h->rendered_ns[format] < (crowded ? crowded_ns : fresh_ns))
 		return h->texts[format];
 	let_go(h, format);
+	if (crowded)
+		end_slowest_readers(h, now);
 	if (h->nr_texts >= MAX_TEXTS)
 		return NULL;
 	h->texts[format] = new_text(h, format);
@@ -145,14 +164,26 @@ static struct text *current_text(struct http *h, enum exposition_format format)
 	return h->texts[format];
 }
 
+static struct client *client_of(struct MHD_Connection *c)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info ? info->socket_context : NULL;
+}
+
 static enum MHD_Result answer_metrics(struct http *h, struct MHD_Connection *c)
 {
 	const char *accept =
 		MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
-	struct text *text = current_text(h, exposition__negotiate(accept));
+	enum exposition_format format = exposition__negotiate(accept);
+	struct text *text = current_text(h, format);
+	struct client *client = client_of(c);
 
 	if (!text)
 		return MHD_queue_response(c, MHD_HTTP_SERVICE_UNAVAILABLE, h->busy);
+	if (client)
+		client->text_ns = h->rendered_ns[format];
 	return MHD_queue_response(c, MHD_HTTP_OK, text->response);
 }
 
@@ -235,15 +266,15 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **socket_sta
 static void on_completed(void *arg, struct MHD_Connection *c, void **state,
 			 enum MHD_RequestTerminationCode code)
 {
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-	struct client *client = info ? info->socket_context : NULL;
+	struct client *client = client_of(c);
 
 	(void)arg;
 	(void)state;
 	(void)code;
-	if (client)
-		client->since_ns = clock__mono_ns();
+	if (!client)
+		return;
+	client->since_ns = clock__mono_ns();
+	client->text_ns = 0;
 }
 
 /* libmicrohttpd ends those who are silent; this ends those who send or read a byte now and then. */

@@ -14,7 +14,8 @@
 #include "export/listen.h"
 #include "log.h"
 
-enum { BACKLOG = 1024, HOST_BYTES = 256 };
+/* Of what is sent the kernel holds at most twice SEND_BYTES a connection; its own bound is megabytes. */
+enum { BACKLOG = 1024, HOST_BYTES = 256, SEND_BYTES = 64 << 10 };
 
 /* --- unix -------------------------------------------------------------------------------------- */
 
@@ -86,12 +87,12 @@ static bool split(const char *where, char host[HOST_BYTES], const char **port)
 static int listen_at(const struct addrinfo *a)
 {
 	int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on = 1,
-	    off = 0;
-	int err;
+	    off = 0, send_bytes = SEND_BYTES, err;
 
 	if (fd < 0)
 		return -errno;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_bytes, sizeof(send_bytes)); /* is inherited */
 	if (a->ai_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
 	if (!bind(fd, a->ai_addr, a->ai_addrlen) && !listen(fd, BACKLOG))
