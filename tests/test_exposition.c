@@ -14,7 +14,6 @@
 #include "export/exposition.h"
 #include "export/labels.h"
 #include "export/metrics.h"
-#include "export/webconfig.h"
 #include "fixture.h"
 
 static const struct metrics_options defaults = {
@@ -534,48 +533,6 @@ static void openmetrics_only_when_asked_for(void **state)
 		assert_int_equal(exposition__negotiate(cases[i].accept), cases[i].format);
 }
 
-static struct web_config *config_of(const char *text)
-{
-	char path[] = "/tmp/loopstall-web.XXXXXX";
-	int fd = mkstemp(path);
-	struct web_config *w;
-
-	assert_true(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
-	close(fd);
-	w = web_config__read(path);
-	unlink(path);
-	return w;
-}
-
-static void users_are_read_and_their_passwords_checked(void **state)
-{
-	/* bcrypt of "secret" at cost 4 (man 5 crypt) */
-	struct web_config *w =
-		config_of("# users\nbasic_auth_users:\n  prom: "
-			  "$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW\n");
-
-	(void)state;
-	assert_non_null(w);
-	assert_int_equal(w->nr_users, 1);
-	assert_string_equal(w->users[0].name, "prom");
-	assert_true(web_config__check(w, "prom", "secret"));
-	assert_true(web_config__check(w, "prom", "secret"));
-	assert_false(web_config__check(w, "prom", "Secret"));
-	assert_false(web_config__check(w, "prom", ""));
-	assert_false(web_config__check(w, "root", "secret"));
-	web_config__free(w);
-}
-
-static void settings_that_would_not_be_heeded_are_refused(void **state)
-{
-	(void)state;
-	assert_null(
-		config_of("tls_server_config:\n  client_auth_type: RequireAndVerifyClientCert\n"));
-	assert_null(config_of("http_server_config:\n  http2: true\n"));
-	assert_null(config_of("basic_auth_users:\n  prom: plaintext\n"));
-	assert_null(config_of("nonsense\n"));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -596,8 +553,6 @@ int main(void)
 		cmocka_unit_test(ended_loops_are_bounded),
 		cmocka_unit_test(a_hang_shows_while_it_lasts),
 		cmocka_unit_test(openmetrics_only_when_asked_for),
-		cmocka_unit_test(users_are_read_and_their_passwords_checked),
-		cmocka_unit_test(settings_that_would_not_be_heeded_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
 #include "cli/options.h"
 #include "cli/tracing.h"
 #include "export/exporter.h"
+#include "export/listen.h"
 #include "log.h"
 
 static const char usage[] =
@@ -163,7 +164,7 @@ static int parse_option(int opt, struct arguments *a)
 									       : EXIT_USAGE;
 	case OPT_LISTEN:
 		a->o.listen = optarg;
-		return EXIT_DONE;
+		return listen__valid(optarg) ? EXIT_DONE : EXIT_USAGE;
 	case OPT_WEB:
 		a->o.web_config = optarg;
 		return EXIT_DONE;

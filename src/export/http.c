@@ -18,11 +18,13 @@ enum {
 	MAX_CONNECTIONS = 768,
 	CONNECTION_BYTES = 16 << 10, /* request line and headers */
 	IDLE_SECONDS = 5,            /* of silence */
-	MAX_TEXTS = 3,               /* on their way to slow readers at one time */
+	CROWDED_TEXTS = 3,           /* on their way to slow readers: then the slowest go */
+	MAX_TEXTS = 5,
 };
 
 static const uint64_t request_ns = 30000000000; /* for a whole request and its answer */
 static const uint64_t fresh_ns = 200000000;     /* a text serves all who ask this soon after */
+static const uint64_t crowded_ns = 1000000000;  /* the same, and for reading it, when crowded */
 static const uint64_t guard_ns = 1000000000;
 
 /* One text of metrics, shared by the answers that it is sent in. */
@@ -36,11 +38,12 @@ struct client {
 	struct client *next, **at;
 	int fd;
 	uint64_t since_ns; /* the end of its last request */
+	uint64_t text_ns;  /* of when the text is that it reads; 0: none */
 };
 
 struct http {
 	struct MHD_Daemon *daemon;
-	const struct web_config *web;
+	struct web_config *web;
 	char url[320];
 	char socket_path[256];
 	http_render_fn render;
@@ -76,7 +79,7 @@ static bool make_pages(struct http *h)
 	h->healthy = new_page("text/plain", "ok\n");
 	h->not_found = new_page("text/plain", "not found: see / for what there is\n");
 	h->not_allowed = new_page("text/plain", "only GET and HEAD\n");
-	h->busy = new_page("text/plain", "too many slow readers: try again\n");
+	h->busy = new_page("text/plain", "too many ask: try again\n");
 	h->unauthorized = new_page("text/plain", "unauthorized\n");
 	if (!h->index || !h->healthy || !h->not_found || !h->not_allowed || !h->busy ||
 	    !h->unauthorized)
@@ -130,14 +133,30 @@ static void let_go(struct http *h, enum exposition_format format)
 	h->texts[format] = NULL;
 }
 
-/* A text no older than fresh_ns; NULL when too many are on their way to readers that do not read. */
+/* Those who read the oldest text and have had time to. A few who do not read would shut out all others. */
+static void end_slowest_readers(struct http *h, uint64_t now)
+{
+	uint64_t oldest = now - crowded_ns;
+
+	for (struct client *client = h->clients; client; client = client->next)
+		if (client->text_ns && client->text_ns < oldest)
+			oldest = client->text_ns;
+	for (struct client *client = h->clients; client; client = client->next)
+		if (client->text_ns == oldest)
+			shutdown(client->fd, SHUT_RDWR);
+}
+
+/* A text as it is now, or nearly; NULL when too many are on their way to readers that do not read. */
 static struct text *current_text(struct http *h, enum exposition_format format)
 {
 	uint64_t now = clock__mono_ns();
+	bool crowded = h->nr_texts >= CROWDED_TEXTS;
 
-	if (h->texts[format] && now - h->rendered_ns[format] < fresh_ns)
+	if (h->texts[format] && now - h->rendered_ns[format] < (crowded ? crowded_ns : fresh_ns))
 		return h->texts[format];
 	let_go(h, format);
+	if (crowded)
+		end_slowest_readers(h, now);
 	if (h->nr_texts >= MAX_TEXTS)
 		return NULL;
 	h->texts[format] = new_text(h, format);
@@ -145,29 +164,47 @@ static struct text *current_text(struct http *h, enum exposition_format format)
 	return h->texts[format];
 }
 
+static struct client *client_of(struct MHD_Connection *c)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info ? info->socket_context : NULL;
+}
+
 static enum MHD_Result answer_metrics(struct http *h, struct MHD_Connection *c)
 {
 	const char *accept =
 		MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
-	struct text *text = current_text(h, exposition__negotiate(accept));
+	enum exposition_format format = exposition__negotiate(accept);
+	struct text *text = current_text(h, format);
+	struct client *client = client_of(c);
 
 	if (!text)
 		return MHD_queue_response(c, MHD_HTTP_SERVICE_UNAVAILABLE, h->busy);
+	if (client)
+		client->text_ns = h->rendered_ns[format];
 	return MHD_queue_response(c, MHD_HTTP_OK, text->response);
 }
 
-static bool may_enter(const struct http *h, struct MHD_Connection *c)
+/* NULL: it may enter; else what it is told. */
+static struct MHD_Response *refusal(const struct http *h, struct MHD_Connection *c,
+				    unsigned int *status)
 {
+	enum web_answer answer = WEB_WRONG;
 	char *user, *password = NULL;
-	bool ok;
 
 	if (!h->web || !h->web->nr_users)
-		return true;
+		return NULL;
 	user = MHD_basic_auth_get_username_password(c, &password);
-	ok = user && password && web_config__check((struct web_config *)h->web, user, password);
+	if (user && password)
+		answer = web_config__check(h->web, user, password);
 	MHD_free(user);
 	MHD_free(password);
-	return ok;
+	if (answer == WEB_RIGHT)
+		return NULL;
+	*status = answer == WEB_LATER ? MHD_HTTP_SERVICE_UNAVAILABLE : MHD_HTTP_UNAUTHORIZED;
+	return answer == WEB_LATER ? h->busy : h->unauthorized;
 }
 
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const char *url,
@@ -175,13 +212,16 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
 				  size_t *upload_bytes, void **state)
 {
 	struct http *h = arg;
+	struct MHD_Response *refused;
+	unsigned int status;
 
 	(void)version;
 	(void)upload;
 	(void)upload_bytes;
 	(void)state;
-	if (!may_enter(h, c))
-		return MHD_queue_response(c, MHD_HTTP_UNAUTHORIZED, h->unauthorized);
+	refused = refusal(h, c, &status);
+	if (refused)
+		return MHD_queue_response(c, status, refused);
 	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
 		return MHD_queue_response(c, MHD_HTTP_METHOD_NOT_ALLOWED, h->not_allowed);
 	if (!strcmp(url, "/metrics"))
@@ -226,15 +266,15 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **socket_sta
 static void on_completed(void *arg, struct MHD_Connection *c, void **state,
 			 enum MHD_RequestTerminationCode code)
 {
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-	struct client *client = info ? info->socket_context : NULL;
+	struct client *client = client_of(c);
 
 	(void)arg;
 	(void)state;
 	(void)code;
-	if (client)
-		client->since_ns = clock__mono_ns();
+	if (!client)
+		return;
+	client->since_ns = clock__mono_ns();
+	client->text_ns = 0;
 }
 
 /* libmicrohttpd ends those who are silent; this ends those who send or read a byte now and then. */
@@ -262,6 +302,9 @@ static void log_daemon(void *arg, const char *fmt, va_list args)
 	log_debug("%s", line);
 }
 
+/* As Prometheus' exporters begin with: 1.2. */
+static char tls_versions[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
+
 static struct MHD_Daemon *start_daemon(struct http *h, int fd)
 {
 	const struct web_config *web = h->web && h->web->key ? h->web : NULL;
@@ -269,6 +312,7 @@ static struct MHD_Daemon *start_daemon(struct http *h, int fd)
 	struct MHD_OptionItem tls[] = {
 		{MHD_OPTION_HTTPS_MEM_KEY, 0, web ? web->key : NULL},
 		{MHD_OPTION_HTTPS_MEM_CERT, 0, web ? web->certificate : NULL},
+		{MHD_OPTION_HTTPS_PRIORITIES, 0, tls_versions},
 		{MHD_OPTION_END, 0, NULL},
 	};
 
@@ -284,8 +328,7 @@ static struct MHD_Daemon *start_daemon(struct http *h, int fd)
 				MHD_OPTION_END);
 }
 
-struct http *http__new(const char *listen, const struct web_config *web, http_render_fn render,
-		       void *arg)
+struct http *http__new(const char *listen, struct web_config *web, http_render_fn render, void *arg)
 {
 	struct http *h = calloc(1, sizeof(*h));
 	char name[256];
@@ -311,7 +354,10 @@ struct http *http__new(const char *listen, const struct web_config *web, http_re
 	h->daemon = make_pages(h) ? start_daemon(h, fd) : NULL;
 	if (h->daemon)
 		return h;
-	log_err("cannot serve on %s", h->url);
+	log_err("cannot serve on %s%s", h->url,
+		web && web->key
+			? ": cert_file and key_file must be the PEM of a certificate and of its key"
+			: "");
 	close(fd);
 	http__free(h);
 	errno = EIO;

@@ -18,7 +18,7 @@ typedef void (*http_render_fn)(void *arg, enum exposition_format format, struct 
 
 /* `listen`: "[ADDR]:PORT" or "unix:PATH"; `web`: TLS and users, NULL: neither; borrowed. NULL: errno;
  * why was printed. */
-struct http *http__new(const char *listen, const struct web_config *web, http_render_fn render,
+struct http *http__new(const char *listen, struct web_config *web, http_render_fn render,
 		       void *arg);
 void http__free(struct http *h);
 

@@ -14,19 +14,26 @@
 #include "export/listen.h"
 #include "log.h"
 
-enum { BACKLOG = 1024 };
+/* Of what is sent the kernel holds at most twice SEND_BYTES a connection; its own bound is megabytes. */
+enum { BACKLOG = 1024, HOST_BYTES = 256, SEND_BYTES = 64 << 10 };
 
 /* --- unix -------------------------------------------------------------------------------------- */
 
-/* A socket left behind by one who died: nobody accepts there. */
+/* A socket left behind by one who died: nobody accepts there. What is no socket refuses a connection in
+ * the same way, and is not ours to remove. */
 static bool is_stale(const struct sockaddr_un *address)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	bool stale = fd >= 0 && connect(fd, (const void *)address, sizeof(*address)) &&
-		     errno == ECONNREFUSED;
+	struct stat status;
+	bool stale;
+	int fd;
 
-	if (fd >= 0)
-		close(fd);
+	if (lstat(address->sun_path, &status) || !S_ISSOCK(status.st_mode))
+		return false;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return false;
+	stale = connect(fd, (const void *)address, sizeof(*address)) && errno == ECONNREFUSED;
+	close(fd);
 	return stale;
 }
 
@@ -35,8 +42,8 @@ static int listen_unix(const char *path)
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd, err;
 
-	if (!*path || strlen(path) >= sizeof(address.sun_path))
-		return -EINVAL;
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
 	strcpy(address.sun_path, path);
 	if (is_stale(&address))
 		unlink(path);
@@ -55,7 +62,7 @@ static int listen_unix(const char *path)
 /* --- TCP --------------------------------------------------------------------------------------- */
 
 /* "127.0.0.1:80", ":80", "[::1]:80" -> host ("" for all) and port. */
-static bool split(const char *where, char *host, size_t bytes, const char **port)
+static bool split(const char *where, char host[HOST_BYTES], const char **port)
 {
 	const char *colon = strrchr(where, ':'), *from = where;
 	size_t length;
@@ -70,9 +77,9 @@ static bool split(const char *where, char *host, size_t bytes, const char **port
 	} else if (memchr(from, ':', length)) {
 		return false; /* IPv6 without brackets: where would the port begin? */
 	}
-	if (length >= bytes)
+	if (length >= HOST_BYTES)
 		return false;
-	snprintf(host, bytes, "%.*s", (int)length, from);
+	snprintf(host, HOST_BYTES, "%.*s", (int)length, from);
 	*port = colon + 1;
 	return true;
 }
@@ -80,12 +87,12 @@ static bool split(const char *where, char *host, size_t bytes, const char **port
 static int listen_at(const struct addrinfo *a)
 {
 	int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on = 1,
-	    off = 0;
-	int err;
+	    off = 0, send_bytes = SEND_BYTES, err;
 
 	if (fd < 0)
 		return -errno;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_bytes, sizeof(send_bytes)); /* is inherited */
 	if (a->ai_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
 	if (!bind(fd, a->ai_addr, a->ai_addrlen) && !listen(fd, BACKLOG))
@@ -95,13 +102,17 @@ static int listen_at(const struct addrinfo *a)
 	return err;
 }
 
-static int listen_tcp(const char *host, const char *port)
+/* `why` is set where errno has no word for it. */
+static int listen_tcp(const char *host, const char *port, const char **why)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found;
-	int fd = -EADDRNOTAVAIL;
+	int fd = -EADDRNOTAVAIL, err;
 
-	if (getaddrinfo(*host ? host : NULL, port, &hints, &found))
-		return -EADDRNOTAVAIL;
+	err = getaddrinfo(*host ? host : NULL, port, &hints, &found);
+	if (err) {
+		*why = gai_strerror(err);
+		return fd;
+	}
 	/* Every address is one IPv6 socket which takes IPv4 too, where there is IPv6. */
 	for (int family = *host ? AF_UNSPEC : AF_INET6; fd < 0; family = AF_INET) {
 		for (struct addrinfo *a = found; a && fd < 0; a = a->ai_next)
@@ -126,27 +137,44 @@ static void name_tcp(int fd, char *name, size_t bytes)
 	snprintf(name, bytes, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
 }
 
+/* The path of "unix:PATH"; NULL: it is no such address. */
+static const char *unix_path(const char *where)
+{
+	static const char prefix[] = "unix:";
+
+	return strncmp(where, prefix, strlen(prefix)) ? NULL : where + strlen(prefix);
+}
+
+bool listen__valid(const char *where)
+{
+	const char *path = unix_path(where), *port;
+	char host[HOST_BYTES];
+
+	if (path ? *path != '\0' : split(where, host, &port))
+		return true;
+	log_err("'%s' is not an address to listen on: write 127.0.0.1:9964, :9964, [::1]:9964 or "
+		"unix:/run/loopstall.sock",
+		where);
+	return false;
+}
+
 int listen__open(const char *where, char *name, size_t bytes)
 {
-	char host[256];
-	const char *port;
-	int fd;
+	const char *path = unix_path(where), *port, *why = NULL;
+	char host[HOST_BYTES];
+	int fd = -EINVAL;
 
+	if (!listen__valid(where))
+		return -EINVAL;
 	snprintf(name, bytes, "%s", where);
-	if (!strncmp(where, "unix:", 5)) {
-		fd = listen_unix(where + 5);
-	} else if (split(where, host, sizeof(host), &port)) {
-		fd = listen_tcp(host, port);
+	if (path) {
+		fd = listen_unix(path);
+	} else if (split(where, host, &port)) {
+		fd = listen_tcp(host, port, &why);
 		if (fd >= 0)
 			name_tcp(fd, name, bytes);
-	} else {
-		log_err("'%s' is not an address to listen on: write 127.0.0.1:9964, :9964, "
-			"[::1]:9964 or "
-			"unix:/run/loopstall.sock",
-			where);
-		return -EINVAL;
 	}
 	if (fd < 0)
-		log_err("cannot listen on %s: %s", where, strerror(-fd));
+		log_err("cannot listen on %s: %s", where, why ? why : strerror(-fd));
 	return fd;
 }

@@ -2,13 +2,12 @@
 /*
  * TLS and users as Prometheus' exporters take them (--web.config.file): of that YAML file, the keys
  * tls_server_config.cert_file and .key_file, and basic_auth_users with hashes as crypt(3) makes them
- * (bcrypt: htpasswd -nBC 10 "" | tr -d ':\n'). Unknown keys are refused: a setting that is not heeded
- * must not pass for one that is.
+ * (bcrypt: htpasswd -nBC 10 "" | tr -d ':\n'). One key a line, sections by indentation. Whatever else
+ * YAML can say is refused: a setting that is not heeded must not pass for one that is.
  */
 #ifndef LS_EXPORT_WEBCONFIG_H
 #define LS_EXPORT_WEBCONFIG_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 enum { WEB_USERS_MAX = 32 };
@@ -28,6 +27,13 @@ struct web_config {
 struct web_config *web_config__read(const char *path);
 void web_config__free(struct web_config *w);
 
-bool web_config__check(struct web_config *w, const char *user, const char *password);
+enum web_answer {
+	WEB_RIGHT,
+	WEB_WRONG,
+	WEB_LATER, /* too many passwords are being tried: not looked at */
+};
+
+/* There must be users. */
+enum web_answer web_config__check(struct web_config *w, const char *name, const char *password);
 
 #endif

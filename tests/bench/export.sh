@@ -41,6 +41,12 @@ measure_cpu() {
 		-v hz="$(getconf CLK_TCK)" 'BEGIN { printf "%.2f %.2f\n", 100 * t / hz / s, 100 * (b - a) / s }'
 }
 
+# Of its maps in the kernel, in MB.
+kernel_mb() {
+	cat "/proc/$exporter"/fdinfo/* 2>/dev/null |
+		awk '/^map_type/ { map = 1 } /^memlock/ && map { sum += $2; map = 0 } END { printf "%.0f\n", sum / 1e6 }'
+}
+
 # "P50 P99 MB SERIES SITES"
 measure_scrapes() {
 	"$PYTHON3" - "$url" "${SCRAPES:-200}" <<-'P'
@@ -85,6 +91,7 @@ bench_scrape() {
 	line "  the tracer, of one core" "$tracer_cpu %" "< 1 %" "$(compare "${tracer_cpu:-99}" '<' 1)"
 	line "  its probes, of one core" "$probes_cpu %"
 	line "  its resident memory" "$rss MB" "< 100 MB" "$(compare "${rss:-999}" '<' 100)"
+	line "  its maps in the kernel" "$(kernel_mb) MB"
 	line "  series of sites" "$sites" "<= 50" "$(compare "${sites:-99}" '<=' 50)"
 	curl -sS "$url" | grep '^loopstall_lost_events_total.* [1-9]'
 	stop "$exporter"

@@ -126,8 +126,8 @@ stop "$exporter"
 assert_eq 0 "$rc" "exit status of export"
 
 # --- all of the host, and what HTTP may do -----------------------------------------------------------
-export_start --all --expire 2
-start idle "$STALLERS/idle" 8 50
+export_start --all --expire 2 --buckets 8 # a text that a slow reader is slow to read
+start idle "$STALLERS/idle" 40 50
 wait_for 8 has '^loopstall_loop_busy_ratio\{.*comm="idle-7"' ||
 	fail "--all does not find a new process" "$T/now.txt" "$T/export.err"
 ! grep -q "pid=\"$exporter\"" "$T/now.txt" || fail "export traces itself"
@@ -159,8 +159,20 @@ if command -v openssl >/dev/null; then
 		curl -sS -m 5 -k -o /dev/null -w '%{http_code}' "$@" "$url"
 	}
 	assert_eq 401 "$(code)" "without a password"
-	assert_eq 401 "$(code -u p:wrong)" "with a wrong one"
-	assert_eq 200 "$(code -u p:secret)" "with the right one"
+	tried() { # 503: passwords are looked at only so fast
+		local got=503
+		while [ "$got" = 503 ]; do
+			got=$(code -u "p:$1")
+		done
+		echo "$got"
+	}
+	assert_eq 401 "$(tried wrong)" "with a wrong one"
+	assert_eq 200 "$(tried secret)" "with the right one"
+	assert_eq 200 "$(code --tls-max 1.2 -u p:secret)" "TLS 1.2"
+	printf 'basic_auth_users: {p: x}\n' >"$T/bad.yml"
+	"$ROOT/build/loopstall" export --all --web.config.file "$T/bad.yml" >"$T/u.out" 2>"$T/u.err" </dev/null
+	assert_eq 1 $? "users in braces"
+	assert_one_line "$T/u.err" 'bad.yml: .*basic_auth_users' "users in braces"
 	stop "$exporter"
 fi
 
@@ -185,6 +197,17 @@ fi
 assert_eq 2 $? "no target"
 assert_one_line "$T/u.err" '--all' "no target"
 "$ROOT/build/loopstall" export --all --listen 300.1.1.1:x >"$T/u.out" 2>"$T/u.err" </dev/null
-assert_eq 1 $? "a bad address"
-assert_one_line "$T/u.err" '127.0.0.1:9964' "a bad address"
+assert_eq 2 $? "what is no address"
+assert_one_line "$T/u.err" '127.0.0.1:9964' "what is no address"
+export_start --comm nobody-is-called-so
+"$ROOT/build/loopstall" export --all --listen "$(sed 's,.*//,,; s,/.*,,' <<<"$url")" >"$T/u.out" 2>"$T/u.err" </dev/null
+assert_eq 1 $? "a port in use"
+assert_one_line "$T/u.err" 'in use' "a port in use"
+stop "$exporter" INT
+assert_eq 0 "$rc" "exit status of export after Ctrl-C"
+echo precious >"$T/file"
+"$ROOT/build/loopstall" export --all --listen "unix:$T/file" >"$T/u.out" 2>"$T/u.err" </dev/null
+assert_eq 1 $? "a file for a socket"
+assert_one_line "$T/u.err" 'in use' "a file for a socket"
+assert_eq precious "$(cat "$T/file")" "a file which is no socket"
 say "ok"
