@@ -63,6 +63,16 @@ static __always_inline void leave_mid_iteration(struct ls_loop_state *s, __u32 s
 	take_block(s, slot, prev, regs, &block, now);
 }
 
+/* What tells a poll or select loop from a thread that polls now and then. */
+static __always_inline void watch_candidate(struct ls_thread *t, const struct pt_regs *regs,
+					    __u32 state)
+{
+	if (call_class((__s64)regs->orig_ax) == CALL_SELECT)
+		t->select_bits = count_selected(regs);
+	else if (state && !is_wait_call((__s64)regs->orig_ax))
+		doubt_candidates(t, regs->sp);
+}
+
 static __noinline void switch_out(struct ls_thread *t, struct task_struct *prev, bool preempted,
 				  __u64 now)
 {
@@ -72,15 +82,10 @@ static __noinline void switch_out(struct ls_thread *t, struct task_struct *prev,
 
 	if (!t)
 		return;
-	if (!t->slot) {
-		if (call_class((__s64)regs->orig_ax) == CALL_SELECT)
-			t->select_bits = count_selected(regs);
-		else if (state && !is_wait_call((__s64)regs->orig_ax))
-			doubt_candidates(t, regs->sp);
-		return;
-	}
 	slot = t->slot - 1;
-	s = slot_state(slot);
+	s = t->slot ? slot_state(slot) : NULL;
+	if (!s || s->before_attach) /* one that seemed to hang may be a loop on another wait */
+		watch_candidate(t, regs, state);
 	if (!s || s->at_boundary)
 		return;
 	notice_running(s, slot, prev, now);

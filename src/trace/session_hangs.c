@@ -6,6 +6,7 @@
 
 static const uint64_t hang_ns = 500000000; /* an iteration this long is reported as ongoing */
 static const uint64_t hang_before_attach_ns = 200000000; /* one that was there before us, sooner */
+static const uint64_t least_seen_ns = 20000000; /* of it not waiting for a CPU */
 
 /* The block which the loop is in now, seen from outside. */
 static void blame_current(struct session *s, struct traced_loop *loop, uint64_t now)
@@ -30,12 +31,25 @@ static void blame_current(struct session *s, struct traced_loop *loop, uint64_t 
 	session__blame_capture(s, loop, ev, &extras);
 }
 
+/* Of the iteration under way, the time in which the thread only waited for a CPU. */
+static uint64_t queued_ns(const struct ls_loop_state *state, uint64_t now)
+{
+	uint64_t queued = state->ledger_ns[LS_RUNQUEUE] + state->ledger_ns[LS_THROTTLED];
+
+	if (state->off_kind == OFF_PREEMPTED && now > state->off_since_ns)
+		queued += now - state->off_since_ns;
+	return queued;
+}
+
 static bool is_ongoing(const struct session *s, const struct ls_loop_state *state, uint64_t now)
 {
 	uint64_t least = state->before_attach ? hang_before_attach_ns : hang_ns;
 
 	if (least < s->options.tracer.threshold_ns)
 		least = s->options.tracer.threshold_ns;
+	/* One that was busy when we came may come to its wait as soon as it gets a CPU. */
+	if (state->before_attach && least < queued_ns(state, now) + least_seen_ns)
+		least = queued_ns(state, now) + least_seen_ns;
 	return state->tid && state->start_ns && now > state->start_ns &&
 	       now - state->start_ns >= least &&
 	       (!s->options.max_ns || now - state->start_ns <= s->options.max_ns);

@@ -16,3 +16,14 @@ for ((i = 0; i < 12; i++)); do
 		"nothing but the program's own stalls"
 done
 stop "$many"
+
+# Attached while a callback blocks, a select loop is not taken for one on the epoll descriptor that it has besides.
+staller pollers pselect6 30
+pollers=$pid
+go
+for ((i = 0; i < 10; i++)); do
+	trace "$pollers" -m 10ms -d 0.7
+	finish "$tracer" 15
+	assert_jq "$T/trace.json" 'map(select(.type == "loop").wait) | unique == ["pselect6"]' "the loop's wait"
+done
+stop "$pollers"
