@@ -6,7 +6,7 @@
 
 static const uint64_t hang_ns = 500000000; /* an iteration this long is reported as ongoing */
 static const uint64_t hang_before_attach_ns = 200000000; /* one that was there before us, sooner */
-static const uint64_t least_seen_ns = 20000000; /* of it not waiting for a CPU */
+static const uint64_t least_seen_ns = 20000000;          /* of it not waiting for a CPU */
 
 /* The block which the loop is in now, seen from outside. */
 static void blame_current(struct session *s, struct traced_loop *loop, uint64_t now)
