@@ -124,6 +124,21 @@ static void script_without_a_name_leaves_the_callback(void **state)
 	assert_ptr_equal(callee, &frames[1]);
 }
 
+static void binding_stands_for_a_script_without_a_name(void **state)
+{
+	const struct ls_frame frames[] = {
+		NATIVE("epoll_pwait", NULL, libc),
+		NATIVE("node::SyncProcessRunner::Spawn", NULL, app),
+		NATIVE("v8::internal::FunctionCallbackArguments::Call", NULL, app),
+		NATIVE("Builtins_InterpreterEntryTrampoline", NULL, app),
+		NATIVE("node::LibuvStreamWrap::OnUvRead", NULL, app),
+		NATIVE("on_read", NULL, app),
+	};
+
+	(void)state;
+	ASSERT_BLAMES(frames, "on_read", "node::SyncProcessRunner::Spawn");
+}
+
 static void callback_that_called_nothing_has_no_callee(void **state)
 {
 	const struct ls_frame frames[] = {NATIVE("spin", NULL, app)};
@@ -142,6 +157,7 @@ int main(void)
 		cmocka_unit_test(script_of_the_program_is_the_site_not_the_engine),
 		cmocka_unit_test(package_is_the_site_when_no_script_of_the_program_is),
 		cmocka_unit_test(script_without_a_name_leaves_the_callback),
+		cmocka_unit_test(binding_stands_for_a_script_without_a_name),
 		cmocka_unit_test(callback_that_called_nothing_has_no_callee),
 	};
 

@@ -181,6 +181,16 @@ class CheckerTest(unittest.TestCase):
         self.move(0, "sleep", "cpu", MS)
         self.refused("CPU share off by 5.00 %")
 
+    def test_a_crowded_stall_is_held_to_its_length_alone(self):
+        self.iterations[0].update(runqueue_ns=2 * MS)
+        self.move(0, "sleep", "cpu", MS)
+        self.stalls[0]["causes"][0]["site"]["function"] = "run_loop"
+        self.assertEqual(2, len(self.compare()))
+        self.assertEqual([], self.compare(["--crowded", "5"]))
+        self.stalls[0]["wall_ns"] += MS
+        self.stalls[0]["ledger"]["sleep"] += MS
+        self.refused("length off by 1000.0 us", ["--crowded", "5"])
+
     def test_unaccounted_time(self):
         self.move(0, "sleep", "unaccounted", 3 * MS)
         self.refused("2.73 % unaccounted")

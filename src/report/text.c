@@ -263,10 +263,10 @@ struct window {
 static struct window choose_window(const struct text *t, const struct ls_stack *stack,
 				   const struct ls_frame *site)
 {
-	size_t shown = 0, at = 0;
+	size_t shown = 0, at = 0, of_site = site ? (size_t)(site - stack->frames) : SIZE_MAX;
 
 	for (size_t i = 0; i < stack->nr_frames; i++) {
-		if (&stack->frames[i] == site)
+		if (i == of_site)
 			at = shown;
 		shown += is_shown(t, &stack->frames[i]);
 	}

@@ -69,6 +69,16 @@ static bool is_engine(const struct ls_frame *f)
 	       (f->function && strstr(f->function, "Trampoline"));
 }
 
+/* Without the script's name: the function of Node that it called last, which tells more than what
+ * stands between the loop and the script. */
+static const struct ls_frame *called_binding(const struct ls_frame *frames, size_t callback)
+{
+	for (size_t i = 1; i < callback; i++)
+		if (begins(frames[i].function, "v8::internal::FunctionCallbackArguments::Call"))
+			return &frames[i - 1];
+	return NULL;
+}
+
 static const struct ls_frame *called_by_script(const struct ls_frame *frames, size_t site)
 {
 	for (size_t i = site; i-- > 0;)
@@ -86,7 +96,9 @@ void own_code__find(const struct ls_frame *frames, size_t callback, const struct
 		*callee = called_by_script(frames, at);
 	} else {
 		at = past_standard(frames, callback);
-		*callee = at ? &frames[at - 1] : NULL;
+		*callee = called_binding(frames, at);
+		if (!*callee && at)
+			*callee = &frames[at - 1];
 	}
 	*site = &frames[at];
 }

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "log.h"
+#include "symbols/perfmap.h"
 #include "symbols/strings.h"
 #include "trace/names.h"
 #include "trace/session_internal.h"
@@ -59,11 +61,24 @@ struct traced_loop *session__loop(struct session *s, const struct ls_event_hdr *
 	return loop;
 }
 
+/* Said once, where it can still be mended before the next run. */
+static void note_nameless_scripts(const struct session *s, const struct traced_loop *loop)
+{
+	if (s->options.always_on || loop->tid != loop->tgid || !loop->model.kind ||
+	    strcmp(loop->model.kind, "node") != 0 || perfmap__exists(loop->tgid))
+		return;
+	log_note("process %d: its JavaScript functions have no names; they have when node is "
+		 "started "
+		 "with --perf-basic-prof --interpreted-frames-native-stack",
+		 loop->tgid);
+}
+
 void session__announce(struct session *s, struct traced_loop *loop)
 {
 	if (loop->announced)
 		return;
 	loop->announced = true;
+	note_nameless_scripts(s, loop);
 	if (s->reporter->loop)
 		session__fail(s, s->reporter->loop(s->self, &loop->model));
 }

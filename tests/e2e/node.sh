@@ -63,7 +63,8 @@ traced_node
 caused "computing is CPU" '.cause == "cpu" and .ns > 20000000'
 caused "execSync waits, and not in the loop's own wait" '(.cause == "pipe" or .cause == "process")
 	and (.call.name | startswith("epoll_")) and (.stack | any((.function // "")
-	| test("SyncProcessRunner::"))) and (.site.function | test("uv__|uv_run") | not)'
+	| test("SyncProcessRunner::"))) and (.site.function | test("uv__|uv_run") | not)
+	and .callee.function == "node::SyncProcessRunner::Spawn"'
 
 start probe node --perf-basic-prof --interpreted-frames-native-stack -e 0
 maps+=("/tmp/perf-$pid.map")
