@@ -85,6 +85,21 @@ static __always_inline struct ls_loop_state *take_slot(struct ls_thread *t,
 	return s;
 }
 
+/* How often a thread must have come back to a wait for it to be the loop's. From a program's start on the
+ * first return from a wait on an epoll descriptor begins an iteration; the second then proves it. */
+static __always_inline __u32 visits_needed(const struct ls_home *wait)
+{
+	if (wait->fd < 0)
+		return POLL_VISITS;
+	return cfg_from_start ? 1 : EPOLL_VISITS;
+}
+
+/* Not shown yet, and so not proven. */
+static __always_inline bool is_proven(const struct ls_loop_state *s)
+{
+	return s->home_hash;
+}
+
 static __noinline void settle_home(struct ls_thread *t, struct task_struct *task,
 				   const struct pt_regs *regs, const struct ls_home *wait,
 				   __u64 now)
@@ -98,14 +113,17 @@ static __noinline void settle_home(struct ls_thread *t, struct task_struct *task
 	if (!watches_many(t, wait, regs))
 		return;
 	at = note_candidate(t, wait) & (LS_CANDIDATES - 1);
-	if (t->candidates[at].visits < (wait->fd >= 0 ? EPOLL_VISITS : POLL_VISITS))
+	if (t->candidates[at].visits < visits_needed(wait))
 		return;
 	if (t->slot) {
 		slot = t->slot - 1;
 		s = slot_state(slot);
 		/* Another home only if it is nearer to the base, or has long taken the old one's place. */
-		if (!s || (wait->sp <= s->home.sp && (t->candidates[at].visits < REPLACE_VISITS ||
-						      now - s->start_ns < 1000000000)))
+		if (!s ||
+		    (is_proven(s) && wait->sp <= s->home.sp &&
+		     (t->candidates[at].visits < REPLACE_VISITS || now - s->start_ns < 1000000000)))
+			return;
+		if (!is_proven(s) && t->candidates[at].visits < EPOLL_VISITS)
 			return;
 	} else {
 		at = outermost(t, at) & (LS_CANDIDATES - 1);
@@ -114,7 +132,8 @@ static __noinline void settle_home(struct ls_thread *t, struct task_struct *task
 			return;
 	}
 	s->home = t->candidates[at].home;
-	send_home(s, slot, task, regs, now);
+	if (t->candidates[at].visits >= EPOLL_VISITS)
+		send_home(s, slot, task, regs, now);
 	s->captures = 0;
 	if (same_wait(&s->home, wait))
 		begin_iteration(s, now);

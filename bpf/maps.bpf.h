@@ -141,7 +141,8 @@ LS_KNOB(__u64, cfg_quantum_ns, 312500);       /* the least time that a sent capt
 LS_KNOB(__u64, cfg_capture_period_ns,
 	500000); /* captures that come to nothing: one in this time ... */
 LS_KNOB(__u64, cfg_capture_burst_ns, 128000000); /* ... but this much time's worth at once */
-LS_KNOB(__u32, cfg_tid, 0);                      /* trace this thread only */
+LS_KNOB(__u32, cfg_from_start, 0); /* the first wait on an epoll descriptor begins the loop */
+LS_KNOB(__u32, cfg_tid, 0);        /* trace this thread only */
 
 /* Set by user space at the end: nothing is counted any more, and what it reads holds still. */
 #ifdef LS_DEFINE

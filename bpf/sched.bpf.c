@@ -141,6 +141,19 @@ static __always_inline bool releases_lock(struct task_struct *current)
 	return nr == __NR_futex || nr == __NR_futex_wake;
 }
 
+/* What the thread that releases the lock runs, next to the capture of the loop that waits for it: that has
+ * blocked, and gets the CPU again only after this. */
+static __noinline void take_releaser(struct ls_loop_state *s, struct task_struct *current)
+{
+	struct capture_buffer *buffer;
+
+	if (!s || !s->captured || s->off_kind != OFF_BLOCKED || s->off_cause != LS_LOCK)
+		return;
+	buffer = loop_buffer(s, s->buffer);
+	if (buffer && s->tgid == (__u32)current->tgid)
+		py_capture(s->tgid, current->pid, current->thread.fsbase, &buffer->holder);
+}
+
 /* In the waker's context. */
 SEC("tp_btf/sched_waking")
 int BPF_PROG(on_sched_waking, struct task_struct *task)
@@ -158,6 +171,7 @@ int BPF_PROG(on_sched_waking, struct task_struct *task)
 	s->waker_tid = current->pid;
 	s->waker_tgid = current->tgid;
 	bpf_get_current_comm(s->waker_comm, sizeof(s->waker_comm));
+	take_releaser(s, current);
 	return 0;
 }
 

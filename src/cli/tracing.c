@@ -85,7 +85,8 @@ int tracing__finish(struct tracing *t, int argc, char **argv, int at, const char
 		return EXIT_USAGE;
 	}
 	if (!t->command && !t->pids.nr) {
-		log_err("which process? %s -p PID (or %s -h)", name, name);
+		log_err("which process? %s %s (or %s -h)", name,
+			strstr(name, " run") ? "-- COMMAND" : "-p PID", name);
 		return EXIT_USAGE;
 	}
 	if (t->session.max_ns && t->session.max_ns < t->session.tracer.threshold_ns) {
@@ -224,6 +225,7 @@ static int trace_command(const struct tracing *t, const struct reporter *reporte
 	pid_t pid;
 
 	options.wait_for_loop = true;
+	options.tracer.from_start = true;
 	session = session__new(&options, reporter, self);
 	if (!session)
 		return -errno;

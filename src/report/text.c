@@ -263,10 +263,11 @@ struct window {
 static struct window choose_window(const struct text *t, const struct ls_stack *stack,
 				   const struct ls_frame *site)
 {
-	size_t shown = 0, at = 0, of_site = site ? (size_t)(site - stack->frames) : SIZE_MAX;
+	size_t site_at = site ? (size_t)(site - stack->frames) : stack->nr_frames;
+	size_t shown = 0, at = 0;
 
 	for (size_t i = 0; i < stack->nr_frames; i++) {
-		if (i == of_site)
+		if (i == site_at)
 			at = shown;
 		shown += is_shown(t, &stack->frames[i]);
 	}
@@ -298,6 +299,7 @@ static void print_stack(struct text *t, const char *label, const struct ls_stack
 {
 	uint64_t before = stack->nr_frames ? seen_before(t, stack) : 0;
 	struct window window = choose_window(t, stack, site);
+	size_t site_at = site ? (size_t)(site - stack->frames) : stack->nr_frames;
 	size_t shown = 0, hidden = 0;
 
 	if (before) {
@@ -313,8 +315,7 @@ static void print_stack(struct text *t, const char *label, const struct ls_stack
 			continue;
 		}
 		print_gap(t, &hidden);
-		print_frame(t, &stack->frames[i], shown == 1 ? label : "",
-			    &stack->frames[i] == site);
+		print_frame(t, &stack->frames[i], shown == 1 ? label : "", i == site_at);
 	}
 	print_gap(t, &hidden);
 	if (stack->truncated && shown) {

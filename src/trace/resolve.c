@@ -90,8 +90,22 @@ static void find_native_site(const struct home_stack *home, struct resolved *out
 	own_code__find(out->frames + user, site - user, &blame->site, &blame->callee);
 }
 
-/* Who held the mutex: its own word for it, if that names a live thread; else who released it. */
+static void add_holder_stack(const struct resolver *r, const struct ls_ev_capture *ev,
+			     const struct ls_ev_python *record, struct resolved *out,
+			     struct ls_blame *blame)
+{
+	const struct python_capture capture = {.tgid = ev->hdr.tgid, .record = record};
+	struct ls_stack *stack = &blame->holder.stack;
+
+	stack->frames = out->held;
+	stack->nr_frames =
+		python__stack(r->python, &capture, out->held, LS_PYFRAMES_MAX, &stack->truncated);
+}
+
+/* Who held the mutex: its own word for it, if that names a live thread; else who released it. Its
+ * Python frames are those at the release. */
 static void find_holder(const struct resolver *r, const struct ls_ev_capture *ev,
+			const struct ls_ev_python *released, struct resolved *out,
 			struct ls_blame *blame)
 {
 	pid_t tgid = ev->hdr.tgid, tid = -1;
@@ -109,6 +123,8 @@ static void find_holder(const struct resolver *r, const struct ls_ev_capture *ev
 		blame->holder.comm = strings__intern_n(r->strings, ev->waker_comm,
 						       strnlen(ev->waker_comm, LS_COMM_LEN));
 	}
+	if (released && blame->holder.tid && blame->holder.tid == (pid_t)ev->waker_tid)
+		add_holder_stack(r, ev, released, out, blame);
 }
 
 /* --- CPython ----------------------------------------------------------------------------------- */
@@ -167,7 +183,6 @@ static void find_gil_holder(const struct resolver *r, const struct ls_ev_capture
 			    const struct ls_ev_python *record, struct resolved *out,
 			    struct ls_blame *blame)
 {
-	const struct python_capture capture = {.tgid = ev->hdr.tgid, .record = record};
 	pid_t tid = proc__tid_from_ns(ev->hdr.tgid, (pid_t)record->thread_tid);
 	char comm[LS_COMM_LEN];
 
@@ -176,9 +191,7 @@ static void find_gil_holder(const struct resolver *r, const struct ls_ev_capture
 	proc__comm(ev->hdr.tgid, tid, comm);
 	blame->holder.tid = tid;
 	blame->holder.comm = strings__intern(r->strings, comm);
-	blame->holder.stack.frames = out->held;
-	blame->holder.stack.nr_frames = python__stack(
-		r->python, &capture, out->held, LS_PYFRAMES_MAX, &blame->holder.stack.truncated);
+	add_holder_stack(r, ev, record, out, blame);
 }
 
 const char *resolve__kind(const struct resolver *r, pid_t tgid, const struct resolved *out,
@@ -243,7 +256,7 @@ void resolve__blame(const struct resolver *r, const struct ls_ev_capture *ev,
 		find_native_site(home, out, blame);
 	name_call(r, ev, blame);
 	if (ev->cause == LS_LOCK)
-		find_holder(r, ev, blame);
+		find_holder(r, ev, extras->holder, out, blame);
 	else if (ev->cause == LS_GIL && extras->holder)
 		find_gil_holder(r, ev, extras->holder, out, blame);
 	blame->stack.frames = out->frames;

@@ -17,7 +17,7 @@
 #include "trace/pythons.h"
 #include "trace/session_internal.h"
 
-enum { TICK_MS = 50, SLOW_TICK_MS = 250 };
+enum { TICK_MS = 50, SLOW_TICK_MS = 250, YOUNG_TICK_MS = 5 };
 
 static const uint64_t loop_grace_ns =
 	2000000000; /* how long a busy target may take to show a loop */
@@ -201,9 +201,9 @@ static int wait_for_events(struct session *s, int stop_fd, uint64_t until_ns, bo
 		{.fd = stop_fd, .events = POLLIN},
 	};
 	uint64_t now = clock__mono_ns();
-	int timeout = TICK_MS;
+	int timeout = s->young ? YOUNG_TICK_MS : TICK_MS;
 
-	if (until_ns && until_ns < now + TICK_MS * 1000000ULL)
+	if (until_ns && until_ns < now + timeout * 1000000ULL)
 		timeout = until_ns > now ? (until_ns - now + 999999) / 1000000 : 0;
 	if (poll(fds, 2, timeout) < 0 && errno != EINTR)
 		return -errno;
@@ -229,7 +229,7 @@ static void tick(struct session *s, uint64_t now)
 		session__keep_house(s, now);
 	else if (s->prepared)
 		session__end_gone(s, now);
-	else
+	else if (!s->young) /* which is urgent, and this takes long */
 		prepare_symbols(s);
 	if (s->options.slice_ns && now - s->slice_ns >= s->options.slice_ns)
 		session__report_slices(s, now);
@@ -250,6 +250,8 @@ int session__turn(struct session *s)
 	int err = tracer__consume(s->tracer);
 	uint64_t now = clock__mono_ns();
 
+	if (s->young)
+		session__look_at_young(s, now);
 	if (now - s->ticked_ns >= session__turn_ms(s) * 1000000ULL) {
 		tick(s, now);
 		s->ticked_ns = now;

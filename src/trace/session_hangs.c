@@ -58,14 +58,14 @@ static bool is_ongoing(const struct session *s, const struct ls_loop_state *stat
 /*
  * A thread which hung before we came, and whose stack names no known loop. It is taken for one when
  * nobody waits on the process's epoll descriptor, no other thread has shown itself as a loop, and it
- * is the main thread (or the only one).
+ * is the main thread (or the only one). One that was seen to wait only once must name its loop.
  */
 bool session__is_likely_loop(const struct session *s, const struct traced_loop *loop)
 {
 	uint32_t nr;
 	const struct ls_loop_state *state = &tracer__states(s->tracer, &nr)[loop->slot];
 
-	if (loop->tid != loop->tgid)
+	if (loop->tid != loop->tgid || !state->before_attach)
 		return false;
 	for (size_t i = 0; i < s->loops.nr; i++)
 		if (s->loops.items[i]->tgid == loop->tgid && !s->loops.items[i]->suspect)

@@ -35,6 +35,8 @@ struct session {
 	pid_t *targets;               /* alive */
 	size_t nr_targets;
 	pid_t first_target;
+	pid_t young; /* has become its program just now, young_ns; 0 none */
+	uint64_t young_ns;
 	struct target_census census; /* of all targets, at attach */
 	uint64_t attached_ns, slice_ns, own_cpu_from_ns, ticked_ns, swept_ns;
 	unsigned int nr_seeded; /* processes whose seeds wait to be taken over */
@@ -49,6 +51,7 @@ struct session {
 void session__fail(struct session *s, int err);
 
 /* --- session_targets.c: the processes traced --- */
+void session__look_at_young(struct session *s, uint64_t now);
 void session__seed_targets(struct session *s); /* their threads, as they stand before the attach */
 void session__take_seeds(struct session *s);
 void session__end_process(struct session *s, uint32_t tgid);

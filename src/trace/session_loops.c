@@ -57,7 +57,8 @@ struct traced_loop *session__loop(struct session *s, const struct ls_event_hdr *
 		.kind = kind_by_wait(states[slot].home.nr),
 		.wait = wait_name(&states[slot].home),
 	};
-	loop->suspect = states[slot].before_attach;
+	/* One that has not shown itself is in its first iteration, or has waited by chance. */
+	loop->suspect = states[slot].before_attach || !states[slot].home_hash;
 	return loop;
 }
 

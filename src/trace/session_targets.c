@@ -120,6 +120,21 @@ int session__add_one(struct session *s, pid_t pid)
 	return err;
 }
 
+/* A program that has just begun: its interpreter is looked for until it is there, so that what blocks the
+ * loop's first iterations has Python frames. */
+void session__look_at_young(struct session *s, uint64_t now)
+{
+	static const uint64_t to_load_ns = 100000000, to_begin_ns = 2000000000;
+	uint64_t age_ns = now - s->young_ns;
+	int err = -EALREADY;
+
+	if (!python__attached(s->resolver.python, s->young))
+		err = pythons__attach(s->resolver.python, s->tracer, s->young);
+	if ((err == -ENOENT && age_ns < to_load_ns) || (err == -EAGAIN && age_ns < to_begin_ns))
+		return;
+	s->young = 0;
+}
+
 void session__end_process(struct session *s, uint32_t tgid)
 {
 	session__end_loops_of(s, tgid);
@@ -142,6 +157,10 @@ void session__on_process(struct session *s, const struct ls_ev_process *ev)
 		session__end_loops_of(s, ev->hdr.tgid);
 		symbolizer__forget(s->resolver.symbolizer, ev->hdr.tgid);
 		python__forget(s->resolver.python, ev->hdr.tgid);
+		if (s->options.tracer.from_start) {
+			s->young = (pid_t)ev->hdr.tgid;
+			s->young_ns = ev->hdr.ts_ns;
+		}
 		break;
 	case LS_EV_EXIT:
 		loop = loops__find(&s->loops, ev->hdr.tid);

@@ -104,6 +104,7 @@ static void set_knobs(struct tracer *t, const struct tracer_options *o)
 	t->skel->rodata->cfg_capture_period_ns = at_most(500000, at_least(2 * threshold, 1000));
 	t->skel->rodata->cfg_capture_burst_ns = 256 * t->skel->rodata->cfg_capture_period_ns;
 	t->skel->rodata->cfg_tid = o->tid;
+	t->skel->rodata->cfg_from_start = o->from_start;
 	/* At least two samples between half the threshold and the threshold. */
 	t->sample_period_ns = at_most(at_least(threshold / 5, 1000000), 10000000);
 }

@@ -27,6 +27,7 @@ struct tracer_options {
 		max_captured; /* loops whose long iterations can have stacks at one time; 0: default */
 	uint32_t ring_bytes; /* power of two; 0: default */
 	enum attach_path attach;
+	bool from_start; /* the targets are about to begin: their first iterations count */
 };
 
 /* Called for each record: `bytes` have been checked against the size in its header. Borrowed. */

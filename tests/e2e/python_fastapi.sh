@@ -33,6 +33,9 @@ for loop in asyncio uvloop; do
 		queries digest encode delayed timer clean offloaded threaded" \
 		external="tcp 127.0.0.1:$UPSTREAM" middleware="tcp 127.0.0.1:$UPSTREAM" \
 		queries="tcp 127.0.0.1:$ECHO" names="udp $name_server:53" fsync='fsync\.bin$'
+	assert_jq "$T/trace.json" '[.[] | select(.type == "stall").causes[] | select(.cause == "lock" and .ns > 10000000
+		and (.site.function == "locked" or .site.function == "started")) | .holder.stack // [] | map(.function) |
+		select(any(. == "hold_lock" or . == "hold_once"))] | length >= 6' "what the lock's holder ran"
 	advised digest cpu 'without the GIL: hand the call to a thread'
 	advised cpu cpu 'process pool'
 	advised sleep sleep 'await asyncio.sleep()'
