@@ -50,7 +50,7 @@ inline() {
 inline '/external?ms=60' handle_external do_external network recvfrom '^tcp 127[.]0[.]0[.]1:[0-9]+'
 inline '/db?ms=60' handle_db query_slot sleep '(clock_)?nanosleep' ''
 inline '/sleep?ms=60' handle_sleep sleep_ms sleep '(clock_)?nanosleep' ''
-inline '/file?kb=65536' handle_file do_file disk fsync "^$T/.*/upload-"
+inline '/file?kb=65536' handle_file store_slot disk fsync "^$T/.*/upload-"
 inline '/encode' handle_encode do_encode cpu '' ''
 inline '/fast' middleware_auth do_auth network recvfrom '^tcp 127[.]0[.]0[.]1:[0-9]+' --middleware auth
 
