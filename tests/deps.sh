@@ -16,13 +16,9 @@ fuzz="libclang-rt-dev"
 wanted="$build $tests $readers $bench $lint $fuzz"
 [ "${1:-}" != build ] || wanted=$build
 
-# all of it; a list of packages, broken over lines
-list() {
-	echo "$*" | tr '\n' ' '
-}
-
 if ! command -v dpkg-query >/dev/null; then
-	echo "deps: not Debian; needed, by Debian's names: $(list "$wanted")" >&2
+	# shellcheck disable=SC2086 # on one line
+	echo "deps: not Debian; needed, by Debian's names:" $wanted >&2
 	exit 1
 fi
 missing=

@@ -221,7 +221,7 @@ static const char *advise(const struct ls_blame *blame, const char *kind)
 		advice = advice__in_middleware(blame->cause);
 	if (!advice)
 		advice = advice__for(blame->cause, kind, blame->call.name, called_in_c(stack));
-	return advice;
+	return advice__for_naps(blame) ? advice__for_naps(blame) : advice;
 }
 
 void resolve__blame(const struct resolver *r, const struct ls_ev_capture *ev,
