@@ -105,6 +105,15 @@ show_live() {
 	sed '/^upstream /,/^$/d'
 }
 
+# On a terminal, lines are broken between words.
+shape() {
+	if [ -t 1 ]; then
+		fold -s -w "$(tput cols 2>/dev/null || echo 80)"
+	else
+		cat
+	fi
+}
+
 trace() { # trace COMMAND...: shown; its output to $dir/out
 	printf '$ loopstall %s\n' "$*"
 	mkfifo "$dir/out"
@@ -123,7 +132,7 @@ show() { # show MODE
 	start_server "$1"
 	start_load "$1"
 	trace -p "$server" -d "$seconds"
-	tee "$dir/$1.txt" <"$dir/out" | show_live &
+	tee "$dir/$1.txt" <"$dir/out" | show_live | shape &
 	reader=$!
 	wait "$reader"
 	reader=''
