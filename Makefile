@@ -119,8 +119,6 @@ $(B)/stallers/fakepython: STALLER_FLAGS := -rdynamic # it exports the interprete
 -include $(OBJS:.o=.d) $(SERVER_OBJS:.o=.d)
 
 demo: ## the bug, its trace, the fix, the comparison: from nothing, in a minute or two (root)
-	$(Q)$(MAKE) --no-print-directory deps
-	$(Q)$(MAKE) --no-print-directory -j$$(nproc) all
 	$(Q)tests/demo.sh
 
 # --- tests -----------------------------------------------------------------------------------

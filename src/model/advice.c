@@ -121,6 +121,31 @@ const char *advice__for(enum ls_cause cause, const char *kind, const char *call,
 	return row[runtime_of(kind)] ? row[runtime_of(kind)] : row[NATIVE];
 }
 
+/* What stands between a program and the kernel whoever called: no library that decides to sleep. */
+static bool is_libc(const char *module)
+{
+	const char *name = module && strrchr(module, '/') ? strrchr(module, '/') + 1 : module;
+
+	return name && (!strncmp(name, "libc.", 5) || !strncmp(name, "libc-2.", 7) ||
+			!strncmp(name, "ld-musl", 7) || !strncmp(name, "libpthread", 10));
+}
+
+const char *advice__for_naps(const struct ls_blame *blame)
+{
+	const struct ls_stack *stack = &blame->stack;
+	const struct ls_frame *site = blame->site, *f = stack->frames;
+	const struct ls_frame *end = f + stack->nr_frames;
+
+	if (blame->cause != LS_SLEEP || !site || site->kind != LS_FRAME_NATIVE || !site->module)
+		return NULL;
+	while (f < end && (f->kind == LS_FRAME_KERNEL || is_libc(f->module)))
+		f++;
+	if (f == end || f->kind != LS_FRAME_NATIVE || !f->module ||
+	    !strcmp(f->module, site->module) || (f->function && strstr(f->function, "sleep")))
+		return NULL;
+	return "a library waits for something in naps: hand the call to a thread pool";
+}
+
 const char *advice__in_middleware(enum ls_cause cause)
 {
 	switch (cause) {

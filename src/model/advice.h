@@ -10,6 +10,10 @@
 const char *advice__for(enum ls_cause cause, const char *kind, const char *call,
 			const char *callee);
 
+/* The same where native code called a library which sleeps, as a database's busy handler does: there is
+ * no timer to put in its place. NULL: it is not so. */
+const char *advice__for_naps(const struct ls_blame *blame);
+
 /* The same for Python code in a middleware of an ASGI application, which every request passes. */
 const char *advice__in_middleware(enum ls_cause cause);
 

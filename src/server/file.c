@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -30,14 +29,14 @@ static int write_all(int fd, uint64_t bytes, const atomic_int *cancelled)
 	return 0;
 }
 
-int file_store(const char *dir, uint32_t kb, const atomic_int *cancelled)
+int file_store(const char *dir, unsigned int slot, uint32_t kb, const atomic_int *cancelled)
 {
 	char path[256];
 	int fd, err;
 
-	if (snprintf(path, sizeof(path), "%s/upload-XXXXXX", dir) >= (int)sizeof(path))
+	if (snprintf(path, sizeof(path), "%s/upload-%u", dir, slot) >= (int)sizeof(path))
 		return -ENAMETOOLONG;
-	fd = mkostemp(path, O_CLOEXEC);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
 	err = write_all(fd, (uint64_t)kb << 10, cancelled);

@@ -176,14 +176,19 @@ static void handle_sleep(struct evhttp_request *req, void *binding)
 
 /* --- /file: write and fsync ------------------------------------------------------------------ */
 
-static void do_file(struct exchange *x)
+static void store_slot(struct exchange *x, unsigned int slot)
 {
-	int err = file_store(x->app->data_dir, x->query.kb, &x->job.job.cancelled);
+	int err = file_store(x->app->data_dir, slot, x->query.kb, &x->job.job.cancelled);
 
 	if (err)
 		x->status = status_of(err);
 	else
 		exchange__set(x, 200, "{\"stored_kb\":%u}\n", x->query.kb);
+}
+
+static void do_file(struct exchange *x)
+{
+	store_slot(x, x->job.job.thread + 1);
 }
 
 static void handle_file(struct evhttp_request *req, void *binding)
@@ -196,7 +201,7 @@ static void handle_file(struct evhttp_request *req, void *binding)
 		exchange__to_threads(x, x->app->disk, do_file, exchange__answer);
 		return;
 	}
-	do_file(x); /* the loop waits for the disk */
+	store_slot(x, 0); /* the loop waits for the disk */
 	exchange__answer(x);
 }
 

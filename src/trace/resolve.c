@@ -238,8 +238,9 @@ static const char *advise(const struct ls_blame *blame, const char *kind, bool l
 	if (!advice && in_middleware)
 		advice = advice__in_middleware(blame->cause);
 	if (!advice)
-		advice = advice__for(blame->cause, kind, blame->call.name, called_in_c(stack));
-	return advice;
+		advice = advice__for_naps(blame);
+	return advice ? advice
+		      : advice__for(blame->cause, kind, blame->call.name, called_in_c(stack));
 }
 
 void resolve__blame(const struct resolver *r, const struct ls_ev_capture *ev,

@@ -1,9 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# tests/bench/server.sh [routes|fast|bare|connections]...: what offload-server's pools are worth.
+# tests/bench/server.sh [routes|fast|cpu|bare|connections]...: what offload-server's pools are worth.
 # All of it without arguments.
-#   routes       each route inline and offloaded, at concurrency 1 and 50, side by side
+#   routes       each route inline and offloaded, at concurrency 1 and 50, side by side: where the work is
+#                waiting, p95 must grow with concurrency inline, and not when offloaded
 #   fast         /fast beside a load on each slow route, offloaded: p99 must stay below 5 ms
+#   cpu          /encode by processes and by threads, one and one a CPU: in C, threads help too
 #   bare         /fast against the least evhttp server with the same answer: at least 90 % of it
 #   connections  10,000 kept-alive connections: within 300 MB
 # BENCH_SECONDS (3) is the length of one run. Exits 1 when a bound is missed, 77 without hey or wrk.
@@ -29,14 +31,16 @@ request() { # request URL ROUTE
 	esac
 }
 
-# One run's "p50 p95 p99 requests/s", times in ms.
+# One run's "p50 p95 p99 requests/s", times in ms; "-" where there were too few requests to tell.
 load() { # load CONCURRENCY HEY-ARGUMENT...
 	local concurrency=$1
 	shift
 	hey -z "${seconds}s" -c "$concurrency" "$@" | awk '
 		/Requests\/sec/ { rate = $2 }
-		/50% in/ { p50 = $3 } /95% in/ { p95 = $3 } /99% in/ { p99 = $3 }
-		END { printf "%.1f %.1f %.1f %.0f", p50 * 1000, p95 * 1000, p99 * 1000, rate }'
+		/50% in/ { p50 = ms($3) } /95% in/ { p95 = ms($3) } /99% in/ { p99 = ms($3) }
+		function ms(s) { return s > 0 ? sprintf("%.1f", s * 1000) : "" }
+		function shown(p) { return p == "" ? "-" : p }
+		END { printf "%s %s %s %.0f", shown(p50), shown(p95), shown(p99), rate }'
 }
 
 slow_routes="/external?ms=20 /db?ms=20 /sleep?ms=20 /file?kb=1024 /encode"
@@ -60,9 +64,40 @@ bench_routes() {
 			printf '%-16s %4s | %8s %8s %8s %8s | %8s %8s %8s %8s\n' \
 				"$route" $concurrency $inline $offload
 		done
-	done
+	done | tee "$T/routes"
 	stop "$inline_pid"
 	stop "$offload_pid"
+	judge_routes
+}
+
+# Fifty threads wait as easily as one; a disk and two CPUs have only so much to give, so those are not judged.
+judge_routes() {
+	awk '
+		{ inline[$1, $2] = $5; offload[$1, $2] = $10 }
+		$2 == 50 && $1 ~ /external|db|sleep/ {
+			if (inline[$1, 1] + 0 == 0 || offload[$1, 1] + 0 == 0)
+				next # too few requests
+			printf "%s: p95 at concurrency 50 is %.0f times that at 1 inline, %.1f times offloaded\n", $1,
+				inline[$1, 50] / inline[$1, 1], offload[$1, 50] / offload[$1, 1]
+			if (inline[$1, 50] < 10 * inline[$1, 1] || offload[$1, 50] > 3 * offload[$1, 1])
+				missed = 1
+		}
+		END { exit missed }' "$T/routes" || { echo "  missed: above 10 times, below 3"; missed=1; }
+}
+
+bench_cpu() {
+	local kind workers
+	printf '/encode, 50 clients   %16s %16s\n' 'one worker' "$(nproc) workers"
+	for kind in processes threads; do
+		printf '%-20s ' "--cpu-pool $kind"
+		for workers in 1 "$(nproc)"; do
+			server --mode offload --cpu-pool $kind --cpu-workers "$workers"
+			# shellcheck disable=SC2046 # arguments
+			printf '%12s/s  ' "$(load 50 $(request "$url" /encode) | cut -d' ' -f4)"
+			stop "$pid"
+		done
+		echo
+	done
 }
 
 bench_fast() {
@@ -127,11 +162,12 @@ bench_connections() {
 	stop "$pid"
 }
 
-[ $# -gt 0 ] || set -- routes fast bare connections
+[ $# -gt 0 ] || set -- routes fast cpu bare connections
 for part; do
 	case $part in
 	routes) bench_routes ;;
 	fast) bench_fast ;;
+	cpu) bench_cpu ;;
 	bare) bench_bare ;;
 	connections) bench_connections ;;
 	*) echo "no such part: $part (see the head of this script)" && exit 2 ;;
