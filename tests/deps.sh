@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# Install the Debian packages that the build and the tests need and that are missing.
+# tests/deps.sh [build]: install the Debian packages that the build and the tests need and that are missing;
+# with "build" those of the build alone.
 set -eu
 
 build="gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev libdw-dev libiberty-dev zlib1g-dev
@@ -12,13 +13,19 @@ readers="chromium protobuf-compiler libxml2-utils"
 bench="hey wrk linux-perf strace libbpf-tools"
 lint="clang-format clang-tidy cppcheck shellcheck"
 
+all="$build $tests $readers $bench $lint node"
+[ "${1:-}" != build ] || all=$build
+
 missing=
-for p in $build $tests $readers $bench $lint; do
+for p in $all; do
+	# Node may have come from elsewhere, with its own npm: Debian's would replace it.
+	if [ "$p" = node ]; then
+		command -v node >/dev/null || missing="$missing nodejs"
+		command -v npm >/dev/null || missing="$missing npm"
+		continue
+	fi
 	[ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || missing="$missing $p"
 done
-# Node may have come from elsewhere, with its own npm: Debian's would replace it.
-command -v node >/dev/null || missing="$missing nodejs"
-command -v npm >/dev/null || missing="$missing npm"
 [ -n "$missing" ] || exit 0
 
 echo "installing:$missing" >&2
