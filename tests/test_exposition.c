@@ -481,6 +481,8 @@ static void ended_loops_are_bounded(void **state)
 
 		assert_int_equal(metrics_reporter.loop(m, &loop), 0);
 		assert_int_equal(metrics_reporter.ended(m, &loop, &s), 0);
+		assert_in_range(m->nr_series, 1,
+				2 * defaults.max_ended); /* nobody asks meanwhile */
 	}
 	metrics__expire(m, clock__mono_ns());
 	assert_int_equal(m->nr_series, defaults.max_ended);

@@ -124,7 +124,8 @@ static int start(struct exporter *e)
 	if (!err)
 		err = privileges__keep(kept_capabilities, &who);
 	if (!err)
-		log_note("metrics at %s/metrics", http__url(e->http));
+		log_note("metrics at %s%s", http__url(e->http),
+			 strncmp(http__url(e->http), "unix:", 5) ? "/metrics" : ", in /metrics");
 	return err;
 }
 

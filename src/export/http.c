@@ -18,13 +18,14 @@ enum {
 	MAX_CONNECTIONS = 768,
 	CONNECTION_BYTES = 16 << 10, /* request line and headers */
 	IDLE_SECONDS = 5,            /* of silence */
-	CROWDED_TEXTS = 3,           /* on their way to slow readers: then the slowest go */
-	MAX_TEXTS = 5,
+	CROWDED_TEXTS = 3,           /* on their way at one time: more are made more rarely */
+	MAX_TEXTS = 7,
 };
 
 static const uint64_t request_ns = 30000000000; /* for a whole request and its answer */
 static const uint64_t fresh_ns = 200000000;     /* a text serves all who ask this soon after */
-static const uint64_t crowded_ns = 1000000000;  /* the same, and for reading it, when crowded */
+static const uint64_t crowded_ns = 2000000000;  /* the same, when crowded */
+static const uint64_t patience_ns = 6000000000; /* with those who read, when crowded */
 static const uint64_t guard_ns = 1000000000;
 
 /* One text of metrics, shared by the answers that it is sent in. */
@@ -133,10 +134,13 @@ static void let_go(struct http *h, enum exposition_format format)
 	h->texts[format] = NULL;
 }
 
-/* Those who read the oldest text and have had time to. A few who do not read would shut out all others. */
+/*
+ * Those who read the oldest text and have had time to; few scrapers wait for more than ten seconds. A few
+ * who do not read would shut out all others: three texts, and one every two seconds for six, are six.
+ */
 static void end_slowest_readers(struct http *h, uint64_t now)
 {
-	uint64_t oldest = now - crowded_ns;
+	uint64_t oldest = now - patience_ns;
 
 	for (struct client *client = h->clients; client; client = client->next)
 		if (client->text_ns && client->text_ns < oldest)

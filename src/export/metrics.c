@@ -255,6 +255,25 @@ void metrics__observe(struct metrics *m, const struct ls_loop *loop,
 		s->ongoing_ns = 0;
 }
 
+/* --- ended loops ------------------------------------------------------------------------------- */
+
+static size_t oldest_ended(const struct metrics *m)
+{
+	size_t oldest = SIZE_MAX;
+
+	for (size_t i = 0; i < m->nr_series; i++)
+		if (m->series[i]->ended &&
+		    (oldest == SIZE_MAX || m->series[i]->ended_ns < m->series[oldest]->ended_ns))
+			oldest = i;
+	return oldest;
+}
+
+static void drop_oldest_ended(struct metrics *m)
+{
+	while (m->nr_ended > m->options.max_ended)
+		drop(m, oldest_ended(m));
+}
+
 /* --- as a reporter ----------------------------------------------------------------------------- */
 
 static int on_loop(void *self, const struct ls_loop *loop)
@@ -275,7 +294,9 @@ static int on_ended(void *self, const struct ls_loop *loop, const struct ls_loop
 	read_totals(s, last);
 	s->busy_ratio = 0;
 	s->ongoing_ns = 0;
-	m->nr_ended++;
+	/* Thousands may end before the next scrape; to look for the oldest of them each time is too slow. */
+	if (++m->nr_ended >= 2 * m->options.max_ended)
+		drop_oldest_ended(m);
 	return 0;
 }
 
@@ -351,24 +372,12 @@ const struct reporter metrics_reporter = {
 
 /* --- life -------------------------------------------------------------------------------------- */
 
-static size_t oldest_ended(const struct metrics *m)
-{
-	size_t oldest = SIZE_MAX;
-
-	for (size_t i = 0; i < m->nr_series; i++)
-		if (m->series[i]->ended &&
-		    (oldest == SIZE_MAX || m->series[i]->ended_ns < m->series[oldest]->ended_ns))
-			oldest = i;
-	return oldest;
-}
-
 void metrics__expire(struct metrics *m, uint64_t now_ns)
 {
 	for (size_t i = m->nr_series; i-- > 0;)
 		if (m->series[i]->ended && now_ns - m->series[i]->ended_ns >= m->options.expire_ns)
 			drop(m, i);
-	while (m->nr_ended > m->options.max_ended)
-		drop(m, oldest_ended(m));
+	drop_oldest_ended(m);
 	if (now_ns - m->reranked_ns >= rerank_ns) {
 		m->reranked_ns = now_ns;
 		site_counters__rerank(&m->sites);

@@ -30,7 +30,7 @@ struct metrics_options {
 	uint64_t threshold_ns;
 	uint64_t expire_ns; /* series of a loop that has ended go after this */
 	size_t max_sites;
-	size_t max_ended;     /* loops that have ended: the oldest go first */
+	size_t max_ended; /* the oldest go first; between two texts there may be twice as many */
 	unsigned int buckets; /* of iteration_seconds, a power of two: 1, 2, 4 or 8 */
 	bool cgroup;          /* cgroup and container as labels */
 };

@@ -15,12 +15,12 @@ promtool check config "$dash/prometheus/prometheus.yml" >"$T/promtool.out" 2>&1 
 (cd "$dash/prometheus" && promtool test rules loopstall.rules.test.yml) >"$T/promtool.out" 2>&1 ||
 	fail "promtool test rules" "$T/promtool.out"
 
-staller many --loops 4 --per-second 40 --seconds 120 --stall-us 15000
+staller many --loops 4 --per-second 40 --seconds 300 --stall-us 15000
 many=$pid
 start hang "$STALLERS/hang" read 1500
 hang=$pid
 start export "$ROOT/build/loopstall" export -p "$many,$hang" --listen 127.0.0.1:0
-wait_for 15 grep -q 'metrics at' "$T/export.err" || fail "export does not begin" "$T/export.err"
+wait_for 30 grep -q 'metrics at' "$T/export.err" || fail "export does not begin" "$T/export.err"
 target=$(sed -n 's,.*metrics at http://\(.*\)/metrics,\1,p' "$T/export.err")
 go
 
@@ -30,7 +30,7 @@ sed "s/127\.0\.0\.1:9964/$target/; s/_interval: 15s/_interval: 1s/" "$dash/prome
 cp "$dash/prometheus/loopstall.rules.yml" "$T/"
 start prometheus prometheus --config.file="$T/prometheus.yml" --storage.tsdb.path="$T/tsdb" \
 	--web.listen-address="127.0.0.1:$port" --enable-feature=exemplar-storage --log.level=warn
-wait_for 20 curl -sf -m 2 "http://127.0.0.1:$port/-/ready" ||
+wait_for 60 curl -sf -m 2 "http://127.0.0.1:$port/-/ready" ||
 	fail "prometheus does not become ready" "$T/prometheus.err"
 "$PYTHON3" -B "$ROOT/tests/e2e/export/dashboards.py" "http://127.0.0.1:$port" \
 	"$dash/grafana/loopstall.json" "$dash/prometheus/loopstall.rules.yml" ||
