@@ -63,7 +63,11 @@ while read -r _ name p tid; do
 	n=$(jq -c "$real | select(.pid == $p and .tid == $tid)" "$T/trace.json" | wc -l)
 	say "$name: $n stalls"
 	case $name in
-	forker) [ "$n" = 0 ] || fail "the parent's loop is healthy" ;;
+	forker) # a fork may itself take long on a crowded machine; what its descendants do is not its doing
+		n=$(jq -c "$real | select(.pid == $p and .tid == $tid)
+			| select(any(.causes[]; .site.function // \"\" | test(\"^stall_\")))" "$T/trace.json" | wc -l)
+		[ "$n" = 0 ] || fail "$n stalls of others are told of the parent's loop"
+		;;
 	late-loop) [ "$n" -ge 6 ] || fail "$name: only $n stalls" ;;
 	*) [ "$n" -ge 10 ] || fail "$name: only $n stalls" ;;
 	esac
