@@ -131,6 +131,25 @@ static void cpu_samples_of_one_function_merge_at_the_line_with_most_of_them(void
 	blames__clear(&list);
 }
 
+static void advice_is_that_of_most_samples(void **state)
+{
+	struct blames list = {0};
+	struct ls_blame b = blame(LS_CPU, 10);
+	struct ls_ledger ledger = {.ns = {[LS_CPU] = 40}};
+	const uint32_t counts[LS_NR_CAUSES] = {[LS_CPU] = 3};
+
+	(void)state;
+	b.advice = "rarely";
+	assert_int_equal(blames__add(&list, &b), 0);
+	b.advice = "mostly";
+	assert_int_equal(blames__add(&list, &b), 0);
+	assert_int_equal(blames__add(&list, &b), 0);
+	assert_int_equal(blames__balance(&list, &ledger, counts), 0);
+	assert_int_equal(list.nr, 1);
+	assert_string_equal(list.items[0].advice, "mostly");
+	blames__clear(&list);
+}
+
 static void lines_of_cpu_samples_leave_room_for_other_places(void **state)
 {
 	struct blames list = {0};
@@ -369,6 +388,7 @@ int main(void)
 		cmocka_unit_test(same_call_at_the_same_place_becomes_one_entry),
 		cmocka_unit_test(what_differs_in_anything_a_reader_sees_stays_apart),
 		cmocka_unit_test(cpu_samples_of_one_function_merge_at_the_line_with_most_of_them),
+		cmocka_unit_test(advice_is_that_of_most_samples),
 		cmocka_unit_test(lines_of_cpu_samples_leave_room_for_other_places),
 		cmocka_unit_test(frames_without_a_name_are_told_apart_by_their_offset),
 		cmocka_unit_test(entry_keeps_its_frames_when_the_captures_are_gone),

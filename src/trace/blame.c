@@ -24,15 +24,18 @@ bool same_place(const struct ls_frame *a, const struct ls_frame *b, bool lines)
 	return !lines || a->line == b->line;
 }
 
-/* What a reader can tell apart; the lines of CPU time only at the site, if at all. */
-static bool same_blame(const struct ls_blame *a, const struct ls_blame *b, bool site_lines)
+/* What a reader can tell apart. Of CPU time, whose samples fall on many lines, with `exactly` also the
+ * site's line and the advice, of which the most frequent are to be kept. */
+static bool same_blame(const struct ls_blame *a, const struct ls_blame *b, bool exactly)
 {
 	bool lines = a->cause != LS_CPU;
 
+	if (exactly && a->advice != b->advice)
+		return false;
 	return a->cause == b->cause && a->call.fd == b->call.fd &&
 	       same_string(a->call.name, b->call.name) &&
 	       same_string(a->call.object, b->call.object) && a->holder.tid == b->holder.tid &&
-	       same_place(a->site, b->site, lines || site_lines) &&
+	       same_place(a->site, b->site, lines || exactly) &&
 	       same_place(a->callee, b->callee, lines);
 }
 
@@ -92,10 +95,10 @@ static int append(struct blames *list, const struct ls_blame *blame)
 	return 0;
 }
 
-static bool add_to(struct blames *list, const struct ls_blame *blame, bool site_lines)
+static bool add_to(struct blames *list, const struct ls_blame *blame, bool exactly)
 {
 	for (size_t i = 0; i < list->nr; i++) {
-		if (!same_blame(&list->items[i], blame, site_lines))
+		if (!same_blame(&list->items[i], blame, exactly))
 			continue;
 		list->items[i].ns += blame->ns;
 		list->items[i].count += blame->count;

@@ -15,6 +15,16 @@ static void put_thread(void *ctx, pid_t tid, const struct py_thread *thread)
 	bpf_map_update_elem(*(int *)ctx, &key, thread, BPF_ANY);
 }
 
+/* Each loop of the process asks again; its refusal is told once. */
+static void warn_once(pid_t tgid, const char *why)
+{
+	static pid_t told;
+
+	if (told != tgid)
+		log_warn("process %d: %s: no Python frames", tgid, why);
+	told = tgid;
+}
+
 int pythons__attach(struct python *py, struct tracer *t, pid_t tgid)
 {
 	int processes = tracer__map_fd(t, "py_processes"),
@@ -27,7 +37,7 @@ int pythons__attach(struct python *py, struct tracer *t, pid_t tgid)
 	err = python__attach(py, tgid, &process, why, sizeof(why));
 	if (err) {
 		if (why[0])
-			log_warn("process %d: %s: no Python frames", tgid, why);
+			warn_once(tgid, why);
 		return err;
 	}
 	if (bpf_map_update_elem(processes, &key, &process, BPF_ANY)) {

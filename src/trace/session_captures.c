@@ -17,9 +17,12 @@ enum { HELD_BYTES = 256 << 10 };
 /* CPython may have come up since the process was seen last. */
 static void look_for_python(struct session *s, struct traced_loop *loop)
 {
+	int err;
+
 	if (loop->not_python || python__attached(s->resolver.python, loop->tgid))
 		return;
-	loop->not_python = pythons__attach(s->resolver.python, s->tracer, loop->tgid) == -ENOENT;
+	err = pythons__attach(s->resolver.python, s->tracer, loop->tgid);
+	loop->not_python = err && err != -EAGAIN;
 }
 
 /* What the stack just resolved says of the loop. */

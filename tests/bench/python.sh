@@ -73,19 +73,22 @@ more_lines() {
 	[ "$(wc -l <"$T/naps.out")" -gt "$1" ]
 }
 
-# BPF nanoseconds a nap, into $cost. The switches of all other tasks of the machine run the program too: what each costs
+# BPF nanoseconds a nap, into $cost: the median of five rounds. The switches of all other tasks of the machine run the program too: what each costs
 # is measured before, without naps.
 measure() { # measure COUNT
-	local ns0 runs0 ns1 runs1 ns2 runs2
+	local ns0 runs0 ns1 runs1 ns2 runs2 other _
 	sysctl -qw kernel.bpf_stats_enabled=1
 	read -r ns0 runs0 < <(switches)
 	sleep 1
 	read -r ns1 runs1 < <(switches)
-	naps "$1"
-	read -r ns2 runs2 < <(switches)
+	other=$(awk "BEGIN { print ($ns1 - $ns0) / ($runs1 - $runs0 + 1) }")
+	cost=$(for _ in 1 2 3 4 5; do
+		naps "$1"
+		read -r ns2 runs2 < <(switches)
+		awk "BEGIN { print int(($ns2 - $ns1 - $other * ($runs2 - $runs1 - 2 * $1)) / $1) }"
+		ns1=$ns2 runs1=$runs2
+	done | median)
 	sysctl -qw kernel.bpf_stats_enabled=0
-	cost=$(awk "BEGIN { other = ($ns1 - $ns0) / ($runs1 - $runs0 + 1)
-		print int(($ns2 - $ns1 - other * ($runs2 - $runs1 - 2 * $1)) / $1) }")
 }
 
 # The tracer no longer knows the service as a CPython.
@@ -100,7 +103,7 @@ forget_python() {
 }
 
 bench_capture() {
-	local count=2000 frames naps_fd cost whole
+	local count=400 frames naps_fd cost whole
 	mkfifo "$T/naps.in"
 	exec {naps_fd}<>"$T/naps.in"
 	stdin=$T/naps.in start naps "$PYTHON3" "$ROOT/tests/bench/naps.py"

@@ -26,7 +26,7 @@ for mode in sane cyclic wild long text threads version; do
 		and ([.stack[] | select(.kind == "python").function] | .[-2:] == ["inner", "outer"]))' "sane: frames" ;;
 	cyclic | long | text) assert_jq "$f" '[.[] | select(.type == "stall").causes[].stack[]? | select(.kind == "python")]
 		| length > 0' "$mode: what can be read is there" ;;
-	version) grep -q 'CPython 3.15: unknown version' "$T/trace.err" || fail "version: not refused by name" "$T/trace.err" ;;
+	version) assert_one_line "$T/trace.err" 'CPython 3.15: unknown version' "version: refused by name" ;;
 	esac
 	stop "$fake"
 done

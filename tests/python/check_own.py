@@ -45,6 +45,8 @@ for stall in records:
             wrong.append("%s at line %d, not %d" % (name, site["line"], lines[name]))
         elif name == "nested" and not check_stack(cause):
             wrong.append("stack of nested: %s" % [f.get("function") for f in cause["stack"]])
+        elif name not in ("plain", "deep") and cause.get("task", "").split(": ")[-1] != "main":
+            wrong.append("%s in task %s" % (name, cause.get("task")))  # of a cut stack the task is not known
         else:
             seen[name] += 1
     for frame in (f for c in stall["causes"] for f in c.get("stack", [])):
