@@ -59,4 +59,10 @@ if [ "$(id -u)" = 0 ] && [ -x "$build/stallers/truth" ]; then
 	run 0 "$loopstall" run -d 2 -m 1ms --json -- "$build/stallers/many" --seconds 1 --per-second 50 \
 		--stall-us 3000 --loops 2
 fi
+if [ -x "$build/offload-server" ]; then
+	export OFFLOAD_SERVER=$PWD/$build/offload-server
+	for t in routes limits pools lifecycle; do # each ends the server in order, which then tells of leaks
+		run 0 "tests/e2e/server_$t.sh"
+	done
+fi
 [ "$failed" = 0 ]

@@ -18,11 +18,15 @@ static void keep(struct head *head, const char *data, size_t len)
 	head->kept[head->line_bytes + len] = '\0';
 }
 
-/* The value of the line in `kept`, if it is this header's; else NULL. `name` ends in a colon. */
+/* The value of the line in `kept`, if it is this header's; else NULL. `name` is in lower case,
+ * and ends in a colon. */
 static const char *value_of(const struct head *head, const char *name)
 {
-	size_t len = strlen(name);
+	size_t len;
 
+	if ((head->kept[0] | 0x20) != name[0]) /* most end here: this is paid for every line */
+		return NULL;
+	len = strlen(name);
 	if (strncasecmp(head->kept, name, len))
 		return NULL;
 	return head->kept + len + strspn(head->kept + len, " \t");

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """What each route answers, in both modes."""
 import json
+import shutil
+import subprocess
 import time
 import unittest
 import zlib
@@ -85,6 +87,16 @@ class Routes(unittest.TestCase):
             self.assertEqual(server.metric('offload_requests_total{route="external",code="200"}'), 1)
             self.assertEqual(server.metric('offload_jobs_total{pool="io",result="done"}'), 1)
             self.assertEqual(server.metric('offload_job_run_seconds_count{pool="io"}'), 1)
+
+    @unittest.skipUnless(shutil.which("promtool"), "no promtool")
+    def test_prometheus_has_nothing_to_say_against_the_metrics(self):
+        for flags in [], ["--cpu-pool", "threads"]:
+            with Server(*flags) as server:
+                server.get("/encode", "POST", TEXT)
+                server.get("/nowhere")
+                checked = subprocess.run(["promtool", "check", "metrics"], input=server.get("/metrics")[2],
+                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+                self.assertEqual((checked.returncode, checked.stdout), (0, b""))
 
 
 def ten_external(server):
