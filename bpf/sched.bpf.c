@@ -90,8 +90,10 @@ static __noinline void switch_out(struct ls_thread *t, struct task_struct *prev,
 		return;
 	notice_running(s, slot, prev, now);
 	if (is_home(&s->home, (__s64)regs->orig_ax, regs) && is_under_way(regs)) {
-		if (s->start_ns)
+		if (s->start_ns) {
+			now = settle_stint(s, exec_ns(prev), now);
 			finish_iteration(s, slot, prev, regs, now, state ? 0 : -1);
+		}
 		if (!s->wait_since_ns)
 			s->wait_since_ns = now;
 		s->start_ns = 0;
