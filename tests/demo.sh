@@ -9,13 +9,19 @@ export LC_ALL=C
 seconds=${DEMO_SECONDS:-6}
 server='' load='' tracer='' reader='' dir=''
 
-finish() {
+finish() { # at most some two seconds, whatever they are doing; the clients end with the server
+	local pid left
 	trap '' INT TERM HUP
-	for pid in $tracer $load $server; do
-		kill "$pid" 2>/dev/null || true
+	for _ in $(seq 20); do
+		left=
+		for pid in $tracer $reader $load $server; do
+			! kill "$pid" 2>/dev/null || left="$left $pid"
+		done
+		[ -n "$left" ] || break
+		sleep 0.1
 	done
-	for pid in $tracer $reader $load $server; do
-		wait "$pid" 2>/dev/null || true
+	for pid in $left; do
+		kill -KILL "$pid" 2>/dev/null || true
 	done
 	[ -z "$dir" ] || rm -rf "$dir"
 }
