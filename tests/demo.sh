@@ -9,13 +9,19 @@ export LC_ALL=C
 seconds=${DEMO_SECONDS:-6}
 server='' load='' tracer='' reader='' dir=''
 
-finish() {
+finish() { # at most some two seconds, whatever they are doing; the clients end with the server
+	local pid left
 	trap '' INT TERM HUP
-	for pid in $tracer $load $server; do
-		kill "$pid" 2>/dev/null || true
+	for _ in $(seq 20); do
+		left=
+		for pid in $tracer $reader $load $server; do
+			! kill "$pid" 2>/dev/null || left="$left $pid"
+		done
+		[ -n "$left" ] || break
+		sleep 0.1
 	done
-	for pid in $tracer $reader $load $server; do
-		wait "$pid" 2>/dev/null || true
+	for pid in $left; do
+		kill -KILL "$pid" 2>/dev/null || true
 	done
 	[ -z "$dir" ] || rm -rf "$dir"
 }
@@ -114,29 +120,17 @@ shape() {
 	fi
 }
 
-trace() { # trace COMMAND...: shown; its output to $dir/out
-	printf '$ loopstall %s\n' "$*"
-	mkfifo "$dir/out"
-	build/loopstall "$@" >"$dir/out" &
-	tracer=$!
-}
-
-traced() {
-	local pid=$tracer
-	rm -f "$dir/out"
-	tracer=''
-	wait "$pid"
-}
-
 show() { # show MODE
 	start_server "$1"
 	start_load "$1"
-	trace -p "$server" -d "$seconds"
-	tee "$dir/$1.txt" <"$dir/out" | show_live | shape &
+	echo "\$ loopstall -p $server -d $seconds"
+	exec {out}< <(exec build/loopstall -p "$server" -d "$seconds")
+	tracer=$!
+	show_live <&"$out" | shape &
 	reader=$!
-	wait "$reader"
-	reader=''
-	traced
+	exec {out}<&-
+	wait "$reader" "$tracer"
+	reader='' tracer=''
 	(cd "$dir" && exec "$OLDPWD/build/loopstall" record -p "$server" -d $((2 * seconds)) -o "$1.lst") &
 	tracer=$!
 	printf '$ loopstall record -p %s -d %s -o %s.lst\n' "$server" $((2 * seconds)) "$1"

@@ -6,10 +6,10 @@
 need_loopstall
 need curl ps
 
-export TMPDIR=$T/tmp DEMO_SECONDS=2
+export TMPDIR=$T/tmp
 mkdir "$TMPDIR"
-demo() { # in a session of its own, so that nothing of it can hide; $pid is its leader
-	start demo setsid "$ROOT/tests/demo.sh" --built
+demo() { # demo SECONDS: in a session of its own, so that nothing of it can hide; $pid is its leader
+	start demo env DEMO_SECONDS="$1" setsid "$ROOT/tests/demo.sh" --built
 }
 
 nothing_runs() {
@@ -21,7 +21,7 @@ leaves_nothing() { # leaves_nothing SESSION
 	assert_eq '' "$(ls -A "$TMPDIR")" "what is left in \$TMPDIR"
 }
 
-demo
+demo 2
 finish "$pid" 120
 assert_eq 0 "$rc" "exit status of the demo"
 leaves_nothing "$pid"
@@ -38,15 +38,15 @@ grep -q '^no regression' "$T/demo.out" || fail "no verdict of diff" "$T/demo.out
 grep -q '^The fix works' "$T/demo.out" || fail "no verdict" "$T/demo.out"
 say "ok: $named sites named, none of them left"
 
-interrupt() { # interrupt PATTERN KILL-ARGUMENT...: once the output has the pattern
-	demo
+interrupt() { # interrupt PATTERN SIGNAL PREFIX-OF-PID SECONDS: once the output has the pattern
+	demo "$4"
 	wait_for 60 grep -q "$1" "$T/demo.out" ||
 		fail "the demo does not come to '$1'" "$T/demo.out" "$T/demo.err"
 	kill -s "$2" -- "$3$pid"
-	finish "$pid" 5 # not at the end of what it was doing
+	finish "$pid" 20 # with a run of a minute under way, at once
 	[ "$rc" = 130 ] || [ "$rc" = 143 ] || fail "exit status $rc" "$T/demo.err"
 	leaves_nothing "$pid"
 }
-interrupt '^. loopstall record' INT - # as by Ctrl-C: all of the terminal's processes
-interrupt '^. loopstall -p' TERM ''   # as by kill: only the script
+interrupt '^. loopstall record' INT - 4 # as by Ctrl-C: all of the terminal's processes
+interrupt '^. loopstall -p' TERM '' 60 # as by kill: only the script
 say "ok: an interrupted one leaves nothing"
