@@ -4,7 +4,7 @@
  * file makes three: it creates each connection's bufferevent, it looks at the bytes as they arrive
  * (a callback on the input buffer), and it can take a connection away from evhttp to refuse it.
  *
- *   IDLE --first byte--> READING --whole--> WORKING --answer--> WRITING --sent--> IDLE
+ *   IDLE --first byte--> READING --whole--> WORKING --> ANSWERED --end of turn--> WRITING --sent--> IDLE
  *     over a limit or too slow: any --> LINGERING: a refusal is sent, what still comes is thrown
  *     away for a moment, so that the refusal is not lost to a reset
  *
@@ -30,6 +30,7 @@
 #include "server/http.h"
 
 #define ACCEPTS_A_TURN  64 /* then the other descriptors have theirs */
+#define SENDS_A_TURN    64
 #define SPARE_CONNS     64 /* over the limit: only to be told so */
 #define SWEEP_NS        (250 * NS_PER_MS)
 #define DRAIN_SWEEP_NS  (20 * NS_PER_MS)
@@ -38,7 +39,7 @@
 #define WRITE_LIMIT_NS  (60 * NS_PER_S)
 #define LINGER_NS       (2 * NS_PER_S)
 
-enum phase { IDLE, READING, WORKING, WRITING, LINGERING, NR_PHASES };
+enum phase { IDLE, READING, WORKING, ANSWERED, WRITING, LINGERING, NR_PHASES };
 
 struct conn {
 	struct conns *conns;
@@ -64,7 +65,7 @@ struct conns {
 	struct conn_counts counts;
 	struct conn_list phases[NR_PHASES];
 	struct conn_list born; /* accepted, not yet known to be evhttp's */
-	struct event *adopt, *sweep;
+	struct event *adopt, *send, *sweep;
 	unsigned int accepts; /* in this turn */
 	void (*drained)(void *arg);
 	void *drained_arg;
@@ -394,6 +395,44 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
 		evtimer_add(conns->sweep, &delay);
 }
 
+/* --- sending --------------------------------------------------------------------------------- */
+
+/* What fits the socket right now, and most answers do, needs no turn of the loop. */
+static void send_now(struct conn *conn)
+{
+	struct evbuffer *out = bufferevent_get_output(conn->bev);
+
+	evbuffer_unfreeze(out, 1);
+	/* An error is left for the bufferevent to meet. */
+	evbuffer_write_atmost(out, bufferevent_getfd(conn->bev), WRITE_NOW_BYTES);
+	evbuffer_freeze(out, 1);
+	if (evbuffer_get_length(out) == 0) {
+		bufferevent_trigger(conn->bev, EV_WRITE, 0); /* evhttp goes on, or frees it */
+		return;
+	}
+	/* Not until the answer is out: a client that has shut its own side down still wants it. */
+	bufferevent_disable(conn->bev, EV_READ);
+}
+
+/* Runs behind what was ready in this turn of the loop: to wake a client for each answer, between the
+ * requests of others, costs more than to wake it once. */
+static void on_send(evutil_socket_t fd, short what, void *arg)
+{
+	struct conns *conns = arg;
+	struct conn *conn;
+
+	(void)fd;
+	(void)what;
+	for (unsigned int i = 0; i < SENDS_A_TURN; i++) {
+		conn = TAILQ_FIRST(&conns->phases[ANSWERED]);
+		if (!conn)
+			return;
+		enter(conn, WRITING);
+		send_now(conn);
+	}
+	event_active(conns->send, EV_WRITE, 0);
+}
+
 /* --- all of them ----------------------------------------------------------------------------- */
 
 static int assemble(struct conns *conns)
@@ -401,8 +440,9 @@ static int assemble(struct conns *conns)
 	const struct conn_limits *limits = &conns->limits;
 	conns->by_fd = calloc(limits->max_fds, sizeof(conns->by_fd[0]));
 	conns->adopt = event_new(conns->base, -1, EV_PERSIST, on_adopt, conns);
+	conns->send = event_new(conns->base, -1, EV_PERSIST, on_send, conns);
 	conns->sweep = evtimer_new(conns->base, on_sweep, conns);
-	if (!conns->by_fd || !conns->adopt || !conns->sweep)
+	if (!conns->by_fd || !conns->adopt || !conns->send || !conns->sweep)
 		return -ENOMEM;
 	conns->bound = evhttp_bind_listener(conns->http, conns->listener);
 	if (!conns->bound)
@@ -446,6 +486,8 @@ void conns__free(struct conns *conns)
 		disown(TAILQ_FIRST(&conns->born));
 	if (conns->adopt)
 		event_free(conns->adopt);
+	if (conns->send)
+		event_free(conns->send);
 	if (conns->sweep)
 		event_free(conns->sweep);
 	free(conns->by_fd);
@@ -543,19 +585,11 @@ void conn__reply(struct conn *conn, struct evhttp_request *req)
 	evhttp_request_set_on_complete_cb(req, on_sent, conn);
 }
 
-/* Sends what it can right now: most answers fit the socket, and need no turn of the loop for it. */
 void conn__replied(struct conn *conn)
 {
-	struct evbuffer *out = bufferevent_get_output(conn->bev);
+	struct conns *conns = conn->conns;
 
-	evbuffer_unfreeze(out, 1);
-	/* An error is left for the bufferevent to meet. */
-	evbuffer_write_atmost(out, bufferevent_getfd(conn->bev), WRITE_NOW_BYTES);
-	evbuffer_freeze(out, 1);
-	if (evbuffer_get_length(out) == 0) {
-		bufferevent_trigger(conn->bev, EV_WRITE, 0); /* evhttp goes on, or frees it */
-		return;
-	}
-	/* Not until the answer is out: a client that has shut its own side down still wants it. */
-	bufferevent_disable(conn->bev, EV_READ);
+	if (TAILQ_EMPTY(&conns->phases[ANSWERED]))
+		event_active(conns->send, EV_WRITE, 0);
+	enter(conn, ANSWERED);
 }
