@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """diff_load.py URL SCALE: what tests/bench/diff_real.sh puts on the reference server, until it is gone. Requests come
 at random at a constant rate, whether the last are answered or not; most are fast, and some block the loop for about
-25 ms times SCALE, by sleeping or by asking the upstream."""
+15 ms times SCALE, by sleeping or by asking the upstream."""
 import asyncio
 import random
 import sys
 from urllib.parse import urlsplit
 
-FAST_PER_S, SLOW_PER_S, CONNECTIONS = 250, 12, 16
+FAST_PER_S, SLOW_PER_S, CONNECTIONS = 500, 30, 16
 
 
 def path(scale):
     if random.random() > SLOW_PER_S / (FAST_PER_S + SLOW_PER_S):
         return "/fast"
-    ms = random.lognormvariate(0, 0.25) * 25 * scale
+    ms = random.lognormvariate(0, 0.25) * 15 * scale
     return f"/{random.choice(('sleep', 'external'))}?ms={ms:.0f}"
 
 

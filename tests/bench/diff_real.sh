@@ -10,7 +10,7 @@
 . "$(dirname "$0")/lib.sh"
 need_loopstall
 need jq
-runs=${RUNS:-21} worse=${WORSE:-10} seconds=${SECONDS_EACH:-30} at_once=${ATONCE:-2} dir=${DIR:-$T}
+nr_same=${RUNS:-21} nr_worse=${WORSE:-10} seconds=${SECONDS_EACH:-30} at_once=${ATONCE:-2} dir=${DIR:-$T}
 mkdir -p "$dir"
 
 record_one() { # record_one FILE SCALE
@@ -25,9 +25,10 @@ record_one() { # record_one FILE SCALE
 }
 
 # In turn, so that what drifts on this machine meets both alike.
-for ((i = 0; i < (runs > worse ? runs : worse); i++)); do
+for ((i = 0; i < (nr_same > nr_worse ? nr_same : nr_worse); i++)); do
 	for kind in same worse; do
-		[ "$i" -lt "$([ $kind = same ] && echo "$runs" || echo "$worse")" ] || continue
+		nr=nr_$kind
+		[ "$i" -lt "${!nr}" ] || continue
 		[ ! -s "$dir/$kind-$i.lst" ] || continue
 		[ "$(jobs -rp | wc -l)" -lt "$at_once" ] || wait -n
 		record_one "$dir/$kind-$i.lst" "$([ $kind = same ] && echo 1 || echo 1.2)" &
@@ -48,15 +49,15 @@ compare_pair() { # compare_pair BEFORE AFTER: counts into $pairs, $failed, and $
 
 percent() { awk "BEGIN { printf \"%.1f\", 100 * $1 / ($2 ? $2 : 1) }"; }
 
-for ((i = 0; i < runs; i++)); do
-	for ((j = i + 1; j < runs; j++)); do
+for ((i = 0; i < nr_same; i++)); do
+	for ((j = i + 1; j < nr_same; j++)); do
 		compare_pair "$dir/same-$i.lst" "$dir/same-$j.lst"
 	done
 done
 line "same program: a regression" "$failed of $pairs" "<= 5 %" "$(compare "$(percent $failed $pairs)" '<=' 5)"
 pairs=0 failed=0 called=0
-for ((i = 0; i < runs; i++)); do
-	for ((j = 0; j < worse; j++)); do
+for ((i = 0; i < nr_same; i++)); do
+	for ((j = 0; j < nr_worse; j++)); do
 		compare_pair "$dir/same-$i.lst" "$dir/worse-$j.lst"
 	done
 done
@@ -64,7 +65,7 @@ line "slow iterations 20 % longer: p99 called worse" "$called of $pairs" ">= 95 
 	"$(compare "$(percent $called $pairs)" '>=' 95)"
 line "slow iterations 20 % longer: a regression" "$failed of $pairs"
 for kind in same worse; do
-	for file in "$dir"/$kind-*.lst; do
+	for file in "$dir/$kind"-*.lst; do
 		loopstall report "$file" --format json | jq -r 'select(.type == "summary").loops | max_by(.iterations) |
 			[.p99_ns / 1e6, 100 * .ledger.runqueue / (.stalled_wall_ns // 1)] | @tsv'
 	done >"$T/$kind"
