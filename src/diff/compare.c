@@ -516,6 +516,7 @@ static void compare_metric(struct comparison *c, const struct resampled *s, int 
 		f->high = f->before * expm1(f->high);
 		widen(f->after - f->before, short_noise(c, tail), &f->low, &f->high);
 	}
+	f->low = fmax(f->low, -f->before); /* nothing falls below zero */
 	f->gates = metrics[m].gates;
 	f->too_few = !enough(c, m);
 	if (metrics[m].judged && !f->too_few)
@@ -587,6 +588,7 @@ static void compare_sums(const struct comparison *c, series_fn series, const voi
 	f->high = f->after - f->before + half;
 	widen_ratio(f->before, f->after, stats__t_quantile(tail, spread.df) * sqrt(spread.variance),
 		    &f->low, &f->high);
+	f->low = fmax(f->low, -f->before);
 	f->judgement = judge(f, fmax(c->options.min_effect, MIN_SITE_EFFECT), MIN_NS_PER_S);
 }
 
