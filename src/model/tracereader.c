@@ -421,12 +421,14 @@ static const struct ls_frame *find_frame(const struct reader *rd, const struct l
 /* Lays the stack's frames behind those already there: room has been made. */
 static struct ls_stack expand(struct reader *rd, uint32_t number)
 {
-	struct ls_stack stack = {.frames = rd->frames + rd->nr_frames, .id = number + 1};
+	struct ls_stack stack = {.id = number + 1};
 	const uint32_t *numbers;
 
 	if (number == NONE)
 		return (struct ls_stack){0};
 	numbers = stacks__stack_at(rd->stacks, number, &stack.nr_frames, &stack.truncated);
+	if (stack.nr_frames) /* of none there may be no room yet, either */
+		stack.frames = rd->frames + rd->nr_frames;
 	for (size_t i = 0; i < stack.nr_frames; i++)
 		rd->frames[rd->nr_frames++] = *stacks__frame_at(rd->stacks, numbers[i]);
 	return stack;
