@@ -79,11 +79,11 @@ static void print_recorded(struct text *t, const struct ls_start *start)
 {
 	time_t seconds = (time_t)(start->time_ns / 1000000000);
 	struct tm tm;
-	char time[32] = "?";
+	char time[32] = "";
 
-	if (gmtime_r(&seconds, &tm))
-		strftime(time, sizeof(time), "%Y-%m-%d %H:%M:%S UTC", &tm);
-	line__add(&t->line, PAINT_NONE, "recorded %s", time);
+	if (start->time_ns && gmtime_r(&seconds, &tm))
+		strftime(time, sizeof(time), " %Y-%m-%d %H:%M:%S UTC", &tm);
+	line__add(&t->line, PAINT_NONE, "recorded%s", time);
 	if (start->host)
 		text__item(t, PAINT_NONE, 2, " on %s", start->host);
 	if (start->kernel)
@@ -104,7 +104,7 @@ static int on_start(void *self, const struct ls_start *start)
 	struct line *l = &t->line;
 	char length[32];
 
-	line__add(l, PAINT_BOLD, "loopstall %s", start->version);
+	line__add(l, PAINT_BOLD, "loopstall %s", start->version ? start->version : "?");
 	line__add(l, PAINT_NONE, "  stalls of %s and more in process%s",
 		  names__length(start->threshold_ns, length, sizeof(length)),
 		  start->nr_pids == 1 ? "" : "es");
