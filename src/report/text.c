@@ -83,12 +83,14 @@ static void print_recorded(struct text *t, const struct ls_start *start)
 
 	if (start->time_ns && gmtime_r(&seconds, &tm))
 		strftime(time, sizeof(time), " %Y-%m-%d %H:%M:%S UTC", &tm);
-	line__add(&t->line, PAINT_NONE, "recorded%s", time);
-	if (start->host)
-		text__item(t, PAINT_NONE, 2, " on %s", start->host);
-	if (start->kernel)
-		text__item(t, PAINT_NONE, 2, ", Linux %s", start->kernel);
-	text__end(t);
+	if (time[0] || start->host) {
+		line__add(&t->line, PAINT_NONE, "recorded%s", time);
+		if (start->host)
+			text__item(t, PAINT_NONE, 2, " on %s", start->host);
+		if (start->kernel)
+			text__item(t, PAINT_NONE, 2, ", Linux %s", start->kernel);
+		text__end(t);
+	}
 	for (size_t i = 0; start->commands && i < start->nr_pids; i++) {
 		if (!start->commands[i] || !start->commands[i][0])
 			continue;
