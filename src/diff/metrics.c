@@ -117,8 +117,8 @@ static struct spread metric_spread(const struct comparison *c, const struct resa
 	struct spread spread = {.df = INFINITY};
 
 	for (int side = 0; side < 2; side++) {
-		values[side] = calloc(n[side], sizeof(double));
-		variances[side] = calloc(n[side], sizeof(double));
+		values[side] = calloc(n[side] + 1, sizeof(double));
+		variances[side] = calloc(n[side] + 1, sizeof(double));
 		for (size_t i = 0; i < n[side] && values[side] && variances[side]; i++) {
 			values[side][i] = s->estimates[side][i].value[m];
 			variances[side][i] = s->estimates[side][i].variance[m];
