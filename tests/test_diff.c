@@ -20,6 +20,7 @@ struct make {
 	unsigned int seconds;
 	unsigned int slice_iterations; /* 0: 250 */
 	double scale;                  /* of the iterations beyond the median */
+	double unit_ns;                /* the median; 0: 1 ms */
 	unsigned int stalls;           /* a second, of 30 ms each */
 	const char *function;          /* where they stall */
 	const char *file;
@@ -90,7 +91,9 @@ static struct recording *make(struct make m)
 			double z = normal(&rng);
 
 			fixture_count(s.histogram,
-				      (uint64_t)(MS * exp(0.5 * z) * (z > 0 ? m.scale : 1)), 1);
+				      (uint64_t)((m.unit_ns > 0 ? m.unit_ns : MS) * exp(0.5 * z) *
+						 (z > 0 ? m.scale : 1)),
+				      1);
 		}
 		for (unsigned int k = 0; i % 4 == 0 && k < m.stalls; k++)
 			put_stall(r, &m, s.start_ns + k * MS, &s);
@@ -316,6 +319,41 @@ static void what_is_gone_is_seen_on_a_busy_machine(void **state)
 	gone.stalls = 6; /* a quarter less is none, there */
 	c = diff_of(busy, gone);
 	assert_int_equal(site(c, "external")->f.judgement, JUDGED_SAME);
+	done(c);
+}
+
+/* A few stalls among many waits, so that neither noise excludes much alone: still, none are left. */
+static void rare_stalls_that_are_gone_are_seen_on_a_busy_machine(void **state)
+{
+	struct make busy = stalling("external", 1), gone = plain;
+	struct comparison *c;
+
+	(void)state;
+	busy.seconds = gone.seconds = 10;
+	busy.runqueue_ns = 20 * MS;
+	c = diff_of(busy, gone);
+	assert_true(c->contention > 0.6);
+	assert_int_equal(site(c, "external")->f.judgement, JUDGED_GONE);
+	done(c);
+	c = diff_of(gone, busy);
+	assert_int_equal(site(c, "external")->f.judgement, JUDGED_NEW);
+	done(c);
+}
+
+/* A few us more are what another program does to the caches. */
+static void microseconds_are_no_regression(void **state)
+{
+	struct make make_short = plain, worse;
+	struct comparison *c;
+
+	(void)state;
+	make_short.unit_ns = 50000;
+	worse = make_short;
+	worse.scale = 1.2;
+	c = diff_of(make_short, worse);
+	assert_true(c->metrics[METRIC_P99].after > 1.15 * c->metrics[METRIC_P99].before);
+	assert_int_equal(c->metrics[METRIC_P99].judgement, JUDGED_SAME);
+	assert_false(c->regression);
 	done(c);
 }
 
@@ -695,6 +733,8 @@ int main(void)
 		cmocka_unit_test(runs_that_differ_by_themselves_raise_the_bar),
 		cmocka_unit_test(a_healthy_side_that_waits_for_its_cpu_hides_nothing),
 		cmocka_unit_test(what_is_gone_is_seen_on_a_busy_machine),
+		cmocka_unit_test(rare_stalls_that_are_gone_are_seen_on_a_busy_machine),
+		cmocka_unit_test(microseconds_are_no_regression),
 		cmocka_unit_test(what_cannot_be_compared_is_refused),
 		cmocka_unit_test(bins_stay_bounded_and_gaps_count_as_time),
 		cmocka_unit_test(idle_time_at_start_and_end_counts),

@@ -55,7 +55,8 @@ struct format {
 
 static int new_text(FILE *out, const struct report_options *o, struct reporter *r, void **self)
 {
-	const struct text_options text = {.user_only = o->user_only, .kernel_only = o->kernel_only};
+	const struct text_options text = {
+		.user_only = o->user_only, .kernel_only = o->kernel_only, .recorded = true};
 
 	return report_text__new(out, &text, r, self);
 }

@@ -225,6 +225,7 @@ static int trace_command(const struct tracing *t, const struct reporter *reporte
 	pid_t pid;
 
 	options.wait_for_loop = true;
+	options.command = t->command;
 	options.tracer.from_start = true;
 	session = session__new(&options, reporter, self);
 	if (!session)

@@ -72,8 +72,9 @@ struct comparison {
 	struct finding ledger[LEDGER_CLASSES];
 	struct site_finding *sites; /* the greatest change first */
 	size_t nr_sites;
-	double contention;  /* part of the stalled time that was a wait for a CPU */
-	double run_to_run;  /* how much single runs are taken to differ, relatively */
+	double contention; /* part of the stalled time that was a wait for a CPU */
+	/* How much single runs are taken to differ, relatively: rates, ledger and sites; lengths. */
+	double run_to_run, run_to_run_lengths;
 	bool sites_excused; /* sites are new or worse, but the stalled time as a whole fell */
 	bool regression;
 };

@@ -74,20 +74,49 @@ void text__place(struct text *t, enum paint paint, const struct ls_frame *frame,
 
 /* --- start and loops ---------------------------------------------------------------------------- */
 
+/* When and where, and the command of each process. */
+static void print_recorded(struct text *t, const struct ls_start *start)
+{
+	time_t seconds = (time_t)(start->time_ns / 1000000000);
+	struct tm tm;
+	char time[32] = "";
+
+	if (start->time_ns && gmtime_r(&seconds, &tm))
+		strftime(time, sizeof(time), " %Y-%m-%d %H:%M:%S UTC", &tm);
+	if (time[0] || start->host) {
+		line__add(&t->line, PAINT_NONE, "recorded%s", time);
+		if (start->host)
+			text__item(t, PAINT_NONE, 2, " on %s", start->host);
+		if (start->kernel)
+			text__item(t, PAINT_NONE, 2, ", Linux %s", start->kernel);
+		text__end(t);
+	}
+	for (size_t i = 0; start->commands && i < start->nr_pids; i++) {
+		if (!start->commands[i] || !start->commands[i][0])
+			continue;
+		line__add(&t->line, PAINT_DIM, "%d  ", start->pids[i]);
+		line__add(&t->line, PAINT_NONE, "%s", start->commands[i]);
+		text__end(t);
+	}
+}
+
 static int on_start(void *self, const struct ls_start *start)
 {
 	struct text *t = self;
 	struct line *l = &t->line;
 	char length[32];
 
-	line__add(l, PAINT_BOLD, "loopstall %s", start->version);
+	line__add(l, PAINT_BOLD, "loopstall %s", start->version ? start->version : "?");
 	line__add(l, PAINT_NONE, "  stalls of %s and more in process%s",
 		  names__length(start->threshold_ns, length, sizeof(length)),
 		  start->nr_pids == 1 ? "" : "es");
 	for (size_t i = 0; i < start->nr_pids; i++)
 		line__add(l, PAINT_NONE, "%s%d", i ? "," : " ", start->pids[i]);
-	text__item(t, PAINT_DIM, 2, "; Ctrl-C ends");
+	if (!t->options.recorded)
+		text__item(t, PAINT_DIM, 2, "; Ctrl-C ends");
 	text__end(t);
+	if (t->options.recorded)
+		print_recorded(t, start);
 	return text__finish(t);
 }
 

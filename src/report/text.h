@@ -10,6 +10,7 @@
 
 struct text_options {
 	bool user_only, kernel_only; /* -U, -K: which part of a stack */
+	bool recorded;               /* it is over: when and where is of interest */
 	int width;                   /* columns; 0: the terminal's, or 100 */
 };
 

@@ -72,7 +72,7 @@ static void print_site(struct text *t, size_t rank, const struct ls_site_total *
 		line__add(l, PAINT_NONE, " -> %s", callee);
 	if (site->call.object)
 		text__item(t, PAINT_NONE, SITE_COLUMN, "  %s",
-			   names__call(NULL, site->call.object, call, sizeof(call)));
+			   names__call(site->call.name, site->call.object, call, sizeof(call)));
 	text__end(t);
 }
 

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -122,6 +123,19 @@ void session__free(struct session *s)
 	free(s);
 }
 
+/* The target's command line, which a command that is to be started does not have yet. */
+static void put_command_line(const struct session *s, pid_t pid, char *buf, size_t size)
+{
+	size_t at = 0;
+
+	if (!s->options.command) {
+		proc__command_line(pid, buf, size);
+		return;
+	}
+	for (char *const *arg = s->options.command; *arg && at < size; arg++)
+		at += (size_t)snprintf(buf + at, size - at, "%s%s", at ? " " : "", *arg);
+}
+
 static int report_start(struct session *s)
 {
 	struct utsname host;
@@ -144,7 +158,7 @@ static int report_start(struct session *s)
 	for (size_t i = 0; commands && i < s->nr_targets; i++) {
 		char line[4096];
 
-		proc__command_line(s->targets[i], line, sizeof(line));
+		put_command_line(s, s->targets[i], line, sizeof(line));
 		commands[i] = strings__intern(s->resolver.strings, line);
 	}
 	start.commands = commands;

@@ -20,8 +20,10 @@ struct session_options {
 	uint64_t max_ns;    /* -M: longer stalls are not reported; 0: no bound */
 	double seconds;     /* how long to trace; 0: until stopped */
 	bool wait_for_loop; /* the targets have just begun: a loop may come at any time */
-	uint64_t slice_ns;  /* length of the reporter's slices; 0: none */
-	bool always_on;     /* for weeks: nothing is kept of loops that have ended, so no summary */
+	char *const
+		*command; /* what the target becomes by exec, once it is traced; NULL: it is that */
+	uint64_t slice_ns; /* length of the reporter's slices; 0: none */
+	bool always_on;    /* for weeks: nothing is kept of loops that have ended, so no summary */
 };
 
 /* Loads the programs. `reporter` and `self` are borrowed until session__free, which does not free

@@ -72,6 +72,11 @@ done
 for format in text json folded flamegraph html; do
 	grep -q handle_sleep "$T/inline.$format" || fail "$format lacks handle_sleep"
 done
+# The command is the one that was traced, though it was to be started yet when the trace began.
+assert_jq "$T/inline.json" '.[0].commands | length == 1 and (.[0] | startswith("offload-server --listen"))' \
+	"the command line"
+grep -q '^recorded ....-..-.. .* on ' "$T/inline.text" || fail "the text lacks when and where" "$T/inline.text"
+grep -q '^[0-9]*  offload-server --listen' "$T/inline.text" || fail "the text lacks the command" "$T/inline.text"
 gzip -dc <"$T/inline.pprof" >"$T/pprof.pb"
 id=$(LC_ALL=C readelf -n "$ROOT/build/offload-server" | sed -n 's/^ *Build ID: //p')
 grep -qa "$id" "$T/pprof.pb" || fail "pprof lacks the build id of the server, $id"

@@ -31,7 +31,7 @@ static int new_folded(FILE *out, struct reporter *r, void **self)
 
 static int new_text(FILE *out, struct reporter *r, void **self)
 {
-	const struct text_options options = {0};
+	const struct text_options options = {.recorded = true};
 
 	return report_text__new(out, &options, r, self);
 }

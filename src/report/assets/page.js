@@ -218,7 +218,7 @@
 		var stalls = data.stalls.filter(function (s) {
 			return !tid || s[0] === tid;
 		});
-		var low = Math.max(threshold, 1e3) * .9, high = low * 10, end = seconds, chart;
+		var low = Math.max(threshold, 1e3) * .9, high = low * 10, end = seconds, shaded = false, chart;
 		where.textContent = "";
 		stalls.forEach(function (s) {
 			high = Math.max(high, s[2] * 1.3e3);
@@ -235,6 +235,7 @@
 		data.slices.forEach(function (s) {
 			if ((tid && s[0] !== tid) || (!tid && summary.loops.length > 1))
 				return;
+			shaded = true;
 			var busy = Math.min(1, s[4] / 1e3 / Math.max(1, s[2] - s[1])) * (H - T - B);
 			svg(chart, "rect", { "class": "busy", x: x(s[1] / 1e3), width: Math.max(0, x(s[2] / 1e3) - x(s[1] / 1e3)),
 				y: H - B - busy, height: busy });
@@ -261,14 +262,16 @@
 				tip.hidden = true;
 			});
 		});
-		if (data.nr_stalls > data.stalls.length)
-			byId("picked").textContent += " The " + data.stalls.length + " longest of " + data.nr_stalls + " are shown.";
+		byId("dots").textContent = (stalls.length ? "Each dot is a stall, placed at its beginning. Point at one to see its causes."
+			: "No stalls.") + (shaded ? " The shade is how busy the loop was." : "") +
+			(data.nr_stalls > data.stalls.length ? " Of " + data.nr_stalls + " stalls of all loops the " +
+				data.stalls.length + " longest are kept here." : "");
 	}
 
 	function histogram(tid) {
 		var W = 1180, H = 220, L = 58, B = 26, T = 12, where = byId("histogram");
 		var buckets = mergedHistogram(tid), most = 1, low, high, chart;
-		where.textContent = "";
+		where.textContent = byId("quantiles").textContent = "";
 		if (!buckets.length) {
 			add(where, "p", "No iteration was seen.", "note");
 			return;
@@ -299,12 +302,13 @@
 		});
 		if (threshold > low && threshold < high) {
 			svg(chart, "line", { "class": "threshold", x1: x(threshold), x2: x(threshold), y1: T, y2: H - B });
-			svg(chart, "text", { "class": "threshold-label", x: x(threshold) + 5, y: T + 10 }, "threshold " + length(threshold));
+			var right = x(threshold) > W - 150;
+			svg(chart, "text", { "class": "threshold-label", x: x(threshold) + (right ? -5 : 5), y: T + 10,
+				"text-anchor": right ? "end" : "start" }, "threshold " + length(threshold));
 		}
-		[[.5, "p50"], [.9, "p90"], [.99, "p99"]].forEach(function (q, i) {
-			svg(chart, "text", { x: W - 28, y: T + 12 + 15 * i, "text-anchor": "end" },
-				q[1] + "  " + length(quantile(buckets, q[0])));
-		});
+		byId("quantiles").textContent = [[.5, "p50"], [.9, "p90"], [.99, "p99"]].map(function (q) {
+			return q[1] + " " + length(quantile(buckets, q[0]));
+		}).join(" · ");
 	}
 
 	/* columns: [heading, numeric, value for sorting, fill cell] */
@@ -356,7 +360,7 @@
 			["Site", false, function (s) {
 				return s.function || "";
 			}, function (td, s) {
-				add(td, "code", s.function || "(not known)");
+				add(td, "code", s.function || (s.cause === "runqueue" || s.cause === "throttled" ? "(no site)" : "(not known)"));
 				if (s.file)
 					add(td, "div", s.file + (s.line ? ":" + s.line : ""), "where");
 				if (s.advice)
@@ -365,6 +369,7 @@
 			["Cause", false, function (s) {
 				return s.cause;
 			}, function (td, s) {
+				td.className = "cause";
 				swatch(td, s.cause);
 				td.appendChild(document.createTextNode(s.cause.replace("_", " ")));
 			}],
@@ -436,8 +441,8 @@
 
 	byId("search").addEventListener("input", function (e) {
 		var graph = document.querySelector("svg.flame");
-		if (graph)
-			graph.search(e.target.value);
+		var share = graph && graph.search ? graph.search(e.target.value) : 0;
+		byId("found").textContent = e.target.value ? (100 * share).toFixed(1) + " % of the stalled time" : "";
 	});
 	about();
 	tiles();
