@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """pprof.py PROFILE PROTO: decode with protoc, then check what pprof's CheckValid checks, and the sums."""
-import gzip
 import collections
+import gzip
 import re
 import subprocess
 import sys
