@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """pprof.py PROFILE PROTO: decode with protoc, then check what pprof's CheckValid checks, and the sums."""
+import collections
 import gzip
 import re
 import subprocess
@@ -37,7 +38,7 @@ def one(message, key, default=0):
 
 
 def main():
-    p = decode(sys.argv[1], sys.argv[2])
+    p = collections.defaultdict(list, decode(sys.argv[1], sys.argv[2]))  # without stalls, most is empty
     assert not any(re.fullmatch(r"\d+", k) for k in p), "unknown fields"
     strings = p["string_table"]
     assert strings[0] == ""
@@ -63,7 +64,7 @@ def main():
     for f in p["function"]:
         assert strings[one(f, "name")]
     built = [strings[one(m, "build_id")] for m in p["mapping"] if one(m, "build_id")]
-    inlined = max(len(l["line"]) for l in p["location"])
+    inlined = max((len(l["line"]) for l in p["location"]), default=0)
     print(f"pprof: {len(p['sample'])} samples, {total} ns, {len(mappings)} mappings "
           f"({len(built)} with build id), up to {inlined} lines a location")
     print(total)
