@@ -34,6 +34,7 @@
 #define SPARE_CONNS     64 /* over the limit: only to be told so */
 #define SWEEP_NS        (250 * NS_PER_MS)
 #define DRAIN_SWEEP_NS  (20 * NS_PER_MS)
+#define DRAIN_IDLE_NS   (200 * NS_PER_MS)
 #define CLOSES_A_SWEEP  256
 #define WRITE_NOW_BYTES 65536
 #define WRITE_LIMIT_NS  (60 * NS_PER_S)
@@ -362,13 +363,14 @@ static void sweep_phase(struct conns *conns, enum phase phase, uint64_t now)
 		expire(conn);
 }
 
-/* A drained server closes idle connections, a few at a time. */
-static void sweep_idle(struct conns *conns)
+/* A draining server closes idle connections, a few at a time: those that have been idle for a moment,
+ * since the request of a new one, or the next of a busy one, may be on its way. */
+static void sweep_idle(struct conns *conns, uint64_t now)
 {
 	for (unsigned int i = 0; i < CLOSES_A_SWEEP; i++) {
 		struct conn *conn = TAILQ_FIRST(&conns->phases[IDLE]);
 
-		if (!conn)
+		if (!conn || now - conn->since_ns < DRAIN_IDLE_NS)
 			return;
 		evhttp_connection_free(conn->evcon);
 	}
@@ -384,7 +386,7 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	if (conns->drained)
-		sweep_idle(conns);
+		sweep_idle(conns, now);
 	for (enum phase phase = 0; phase < NR_PHASES; phase++) {
 		if (!limit_of(conns, phase))
 			continue;

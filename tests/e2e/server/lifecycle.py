@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import PROGRAM, Server, Together, wait_for
+from harness import PROGRAM, Server, Together, read_all, wait_for
 
 
 def run(*flags):
@@ -63,11 +63,21 @@ class Drain(unittest.TestCase):
             paths = ["/external?ms=1500", "/db?ms=1500", "/sleep?ms=1500"]
             calls = Together([lambda p=p: server.get(p) for p in paths])
             server.wait_metric('offload_jobs_running{pool="io"}', 2)
+            server.wait_metric("offload_connections", 4)
             os.kill(server.pid, signal.SIGTERM)
             answers = calls.join()
             self.assertEqual([a[0] for a in answers], [200] * 3)
             self.assertEqual([a[1].get("Connection") for a in answers], ["close"] * 3)
             server.process.wait(30)
+
+    def test_a_request_on_its_way_is_answered(self):
+        with Server() as server, server.connect() as s:
+            server.wait_metric("offload_connections", 2)
+            os.kill(server.pid, signal.SIGTERM)
+            wait_for(lambda: refuses(server), "the end of the listener")
+            s.sendall(b"GET /fast HTTP/1.1\r\nHost: x\r\n\r\n")
+            self.assertTrue(read_all(s).startswith(b"HTTP/1.1 200 "))
+            self.assertEqual(server.process.wait(30), 0)
 
     def test_idle_connections_do_not_hold_it_up(self):
         with Server() as server:
