@@ -173,7 +173,7 @@ static int parse_side(int argc, char **argv, struct diff_options *o, char ***pat
 	return EXIT_DONE;
 }
 
-/* Where the "--" between the sides is: not one that is an option's value. */
+/* Where the "--" between the sides is; argc when there is none. */
 static int find_separator(int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++) {

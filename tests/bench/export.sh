@@ -5,8 +5,8 @@
 #              without its probes (< 1 % of one core), memory (< 100 MB), sites (<= 50)
 #   redis      redis-benchmark GET with export as a share of that without, in pairs as tests/bench/overhead.sh
 #              has them: >= 99 %
-# PROCESSES (200), TICK_MS (1000), BENCH_SECONDS (20), SCRAPES (200), EXPORT_ARGS (""); BENCH_PAIRS (25) pairs
-# of runs of BENCH_REQUESTS (100000).
+# PROCESSES (200), TICK_MS (1000), BENCH_SECONDS (20), SCRAPES (200), EXPORT_ARGS (""); BENCH_PAIRS (60) pairs
+# of runs of BENCH_REQUESTS (30000).
 # Exits 1 when a bound is missed. Run it on an idle machine.
 # shellcheck source=tests/bench/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -111,7 +111,7 @@ stop_tracer() {
 
 bench_redis() {
 	redis_start
-	share_of_pairs "${BENCH_PAIRS:-25}" export || fail "no pairs" "$T/export.err"
+	share_of_pairs "${BENCH_PAIRS:-60}" export || fail "no pairs" "$T/export.err"
 	say "redis-benchmark GET, 50 clients, $(wc -l <"$T/pairs") pairs of $requests requests:"
 	line "  export: $share_text" "$share % ($share_low-$share_high)" ">= 99 %" \
 		"$(compare "$share" '>=' 99)"

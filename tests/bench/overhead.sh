@@ -4,20 +4,22 @@
 #   redis      throughput of redis-benchmark GET (50 clients, no pipelining) with a tracer as a share of
 #              that without: in each pair without, with, with, without, so that drift cancels; the median of
 #              the pairs with its 95 % confidence interval (order statistics). loopstall must reach 98 %.
-#              Beside it nothing at all (the noise), offcputime, perf trace -s and strace -c.
+#              Beside it nothing at all (the noise), a tracepoint of a system call that nobody makes (what
+#              the kernel's own slower way through every system call costs wherever any is traced),
+#              offcputime, perf trace -s and strace -c.
 #   emptyloop  nanoseconds that each adds to an iteration of an empty epoll_wait loop
 #   latency    from exec to the "start" record (< 500 ms), from a stall's end to its line (< 200 ms)
 #   node       the same with Node's large binary, its first symbolization included (< 1 s)
 # and the tracer's greatest resident memory (< 64 MB).
-# BENCH_PAIRS (25) pairs of runs of BENCH_REQUESTS (100000); the slow tracers have 5. BENCH_TOOLS (all of
+# BENCH_PAIRS (60) pairs of runs of BENCH_REQUESTS (30000); the slow tracers have 5. BENCH_TOOLS (all of
 # them) names the tracers.
 # Exits 1 when a bound is missed. Run it on an idle machine.
 # shellcheck source=tests/bench/lib.sh
 . "$(dirname "$0")/lib.sh"
 need_loopstall
 need jq redis-server redis-benchmark redis-cli "$PYTHON3"
-pairs=${BENCH_PAIRS:-25}
-read -ra tools <<<"${BENCH_TOOLS:-nothing loopstall offcputime perf strace}"
+pairs=${BENCH_PAIRS:-60}
+read -ra tools <<<"${BENCH_TOOLS:-nothing tracepoint loopstall offcputime perf strace}"
 rss_kb=0
 
 # --- the tracers ------------------------------------------------------------------------------
@@ -27,7 +29,7 @@ lacks() {
 	case $1 in
 	nothing | loopstall) ;;
 	offcputime) command -v offcputime >/dev/null || echo "no offcputime (libbpf-tools)" ;;
-	perf) command -v perf >/dev/null || echo "no perf (linux-perf)" ;;
+	perf | tracepoint) command -v perf >/dev/null || echo "no perf (linux-perf)" ;;
 	strace) command -v strace >/dev/null || echo "no strace" ;;
 	*) echo "unknown" ;;
 	esac
@@ -50,6 +52,11 @@ start_tracer() {
 		start tracer offcputime -p "$2"
 		tracer=$pid
 		sleep 1.5
+		;;
+	tracepoint)
+		start tracer unshare -m perf stat -a -e syscalls:sys_exit_acct -o /dev/null
+		tracer=$pid
+		sleep 1
 		;;
 	perf)
 		start tracer unshare -m perf trace -s -p "$2" -o /dev/null
