@@ -29,6 +29,23 @@ compare() { # compare NUMBER OPERATOR NUMBER: 1 or 0
 	awk "BEGIN { print ($1 $2 $3) ? 1 : 0 }"
 }
 
+# --- what tracers are held against ----------------------------------------------------------------
+
+start_nothing() { # the noise
+	start tracer sleep 600
+	tracer=$pid
+	sleep 0.3
+}
+
+# A tracepoint of a system call that nobody makes: what it costs that the kernel goes its slower way through
+# every call of every process as long as any is traced. perf mounts tracefs where it is missing: in a mount name space
+# of its own, that goes with it.
+start_tracepoint() {
+	start tracer unshare -m perf stat -a -e syscalls:sys_exit_acct -o /dev/null
+	tracer=$pid
+	sleep 1
+}
+
 # --- redis: GETs of 50 clients, no pipelining; Redis and its clients on a CPU each ------------------
 
 redis_start() { # $loaded is its pid, $redis_port its port

@@ -35,15 +35,10 @@ lacks() {
 	esac
 }
 
-# start_tracer TOOL PID: returns when it is attached; $tracer is it. perf mounts tracefs where it is
-# missing: in a mount name space of its own, that goes with it.
+# start_tracer TOOL PID: returns when it is attached; $tracer is it.
 start_tracer() {
 	case $1 in
-	nothing)
-		start tracer sleep 600
-		tracer=$pid
-		sleep 0.3
-		;;
+	nothing | tracepoint) "start_$1" ;;
 	loopstall)
 		trace "$2"
 		sleep 0.3
@@ -52,11 +47,6 @@ start_tracer() {
 		start tracer offcputime -p "$2"
 		tracer=$pid
 		sleep 1.5
-		;;
-	tracepoint)
-		start tracer unshare -m perf stat -a -e syscalls:sys_exit_acct -o /dev/null
-		tracer=$pid
-		sleep 1
 		;;
 	perf)
 		start tracer unshare -m perf trace -s -p "$2" -o /dev/null
