@@ -61,18 +61,21 @@ requests_per_second() {
 		awk -F'"' '/GET/ { print $4 }'
 }
 
-# one_pair TOOL: "ALONE WITH", sums of requests a second: without, with, with, without, so that drift
-# cancels
+# one_pair TOOL FIRST: "ALONE WITH", sums of requests a second of two runs each: without, with, with, without when
+# FIRST is 0, the other way round when it is 1, so that drift cancels. Each run comes after a like pause.
 one_pair() {
-	local runs=() i
-	for i in 0 1 1 0; do
-		if [ "$i" = 1 ] && [ ${#runs[@]} = 1 ]; then
+	local sums=(0 0) with rate
+	for with in "$2" $((1 - $2)) $((1 - $2)) "$2"; do
+		if [ "$with" = 1 ]; then
 			start_tracer "$1" "$loaded" || return 1
+		else
+			sleep 0.3
 		fi
-		runs+=("$(requests_per_second)")
-		[ ${#runs[@]} != 3 ] || stop_tracer "$1"
+		rate=$(requests_per_second)
+		[ "$with" = 0 ] || stop_tracer "$1"
+		sums[with]=$(awk "BEGIN { print ${sums[with]} + $rate }")
 	done
-	awk "BEGIN { print ${runs[0]} + ${runs[3]}, ${runs[1]} + ${runs[2]} }"
+	echo "${sums[*]}"
 }
 
 # share_of_pairs PAIRS TOOL: throughput with it, in % of that without: $share, the median of the pairs, with
@@ -81,7 +84,7 @@ share_of_pairs() {
 	local i
 	: >"$T/pairs"
 	for ((i = 0; i < $1; i++)); do
-		one_pair "$2" >>"$T/pairs" || break
+		one_pair "$2" $((i % 2)) >>"$T/pairs" || break
 	done
 	[ -s "$T/pairs" ] || return 1
 	read -r share share_low share_high < <(awk '{ print 100 * $2 / $1 }' "$T/pairs" | sort -g | awk '
