@@ -3,8 +3,8 @@
 # tests/bench/overhead.sh [redis|emptyloop|latency|node]...: what tracing costs. All without arguments.
 #   redis      throughput of redis-benchmark GET (50 clients, no pipelining) with a tracer as a share of
 #              that without: in each pair without, with, with, without or the other way round, so that drift
-#              cancels; the median of
-#              the pairs with its 95 % confidence interval (order statistics). loopstall must reach 98 %.
+#              cancels; the median of the pairs with its 95 % confidence interval (order statistics).
+#              loopstall must reach 98 %.
 #              Beside it nothing at all (the noise), a tracepoint of a system call that nobody makes (what
 #              the kernel's own slower way through every system call costs wherever any is traced),
 #              offcputime, perf trace -s and strace -c.
