@@ -159,6 +159,32 @@ static void sites_differ_by_line_cause_and_object(void **state)
 	free(sites.items);
 }
 
+static void a_site_with_many_objects_takes_five_lines(void **state)
+{
+	struct site_totals sites = {0};
+	char names[10][16];
+
+	(void)state;
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i < 10; i++) {
+			struct ls_blame b = at_line(LS_DISK, 1, 18);
+
+			snprintf(names[i], sizeof(names[i]), "/tmp/%d", i);
+			b.call.object = names[i];
+			add(&sites, &b, 1);
+		}
+	}
+	assert_int_equal(sites.nr, 5);
+	for (int i = 0; i < 4; i++) {
+		assert_string_equal(sites.items[i].call.object, names[i]);
+		assert_int_equal(sites.items[i].ns, 2);
+	}
+	assert_null(sites.items[4].call.object);
+	assert_int_equal(sites.items[4].ns, 12);
+	assert_int_equal(sites.items[4].count, 12);
+	free(sites.items);
+}
+
 static void cpu_time_of_a_function_is_one_site(void **state)
 {
 	struct ls_blame causes[] = {at_line(LS_CPU, 1, 18), at_line(LS_CPU, 2, 19)};
@@ -222,6 +248,7 @@ int main(void)
 		cmocka_unit_test(stalls_at_one_site_add_up),
 		cmocka_unit_test(site_that_a_stall_came_to_twice_counts_once),
 		cmocka_unit_test(sites_differ_by_line_cause_and_object),
+		cmocka_unit_test(a_site_with_many_objects_takes_five_lines),
 		cmocka_unit_test(cpu_time_of_a_function_is_one_site),
 		cmocka_unit_test(worst_site_comes_first_and_the_rest_is_dropped),
 		cmocka_unit_test(known_sites_go_on_growing_when_no_more_fit),

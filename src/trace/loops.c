@@ -5,7 +5,7 @@
 
 #include "trace/loops.h"
 
-enum { MAX_SITES = 1024, MAX_RAW_BYTES = 4 << 20 };
+enum { MAX_SITES = 1024, OBJECTS_A_SITE = 4, MAX_RAW_BYTES = 4 << 20 };
 
 struct traced_loop *loops__find(const struct loops *loops, uint32_t tid)
 {
@@ -95,22 +95,40 @@ static bool same_call(const char *a, const char *b)
 	return a == b || (a && b && !strcmp(a, b));
 }
 
-static bool same_total(const struct ls_site_total *t, const struct ls_blame *b)
+/* All but the object. */
+static bool same_site(const struct ls_site_total *t, const struct ls_blame *b)
 {
 	bool lines = b->cause != LS_CPU;
 
 	return t->cause == b->cause && same_call(t->call.name, b->call.name) &&
-	       same_call(t->call.object, b->call.object) &&
 	       same_place(t->has_site ? &t->site : NULL, b->site, lines) &&
 	       same_place(t->has_callee ? &t->callee : NULL, b->callee, lines);
 }
 
+/* That of the blame; NULL when its site is known, but with enough other objects. */
+static const char *object_of(const struct site_totals *sites, const struct ls_blame *b)
+{
+	size_t known = 0;
+
+	for (size_t i = 0; i < sites->nr && b->call.object; i++) {
+		if (!same_site(&sites->items[i], b))
+			continue;
+		if (same_call(sites->items[i].call.object, b->call.object))
+			break;
+		if (++known == OBJECTS_A_SITE)
+			return NULL;
+	}
+	return b->call.object;
+}
+
 static struct ls_site_total *find_or_add(struct site_totals *sites, const struct ls_blame *b)
 {
+	const char *object = object_of(sites, b);
 	struct ls_site_total *grown, *t;
 
 	for (size_t i = 0; i < sites->nr; i++)
-		if (same_total(&sites->items[i], b))
+		if (same_site(&sites->items[i], b) &&
+		    same_call(sites->items[i].call.object, object))
 			return &sites->items[i];
 	if (sites->nr == MAX_SITES)
 		return NULL;
@@ -120,6 +138,7 @@ static struct ls_site_total *find_or_add(struct site_totals *sites, const struct
 	sites->items = grown;
 	t = &grown[sites->nr++];
 	*t = (struct ls_site_total){.cause = b->cause, .call = b->call, .advice = b->advice};
+	t->call.object = object;
 	t->has_site = b->site != NULL;
 	t->has_callee = b->callee != NULL;
 	if (b->site)

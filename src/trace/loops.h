@@ -70,7 +70,8 @@ void loops__free(struct loops *loops);
 int raw__append(struct raw_records *raw, const void *record, size_t bytes);
 void raw__free(struct raw_records *raw);
 
-/* Adds a stall's causes to the loop's sites. */
+/* Adds a stall's causes to the loop's sites. Each object of a site has a total of its own, up to four; all further
+ * ones (temporary files) share one without an object. */
 int sites__add(struct site_totals *sites, const struct ls_stall *stall);
 /* Worst first; at most `max` remain, the rest is dropped (the ledger still has their time). */
 void sites__rank(struct site_totals *sites, size_t max);
