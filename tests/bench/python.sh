@@ -3,7 +3,7 @@
 # tests/bench/python.sh [fast|capture]...: what tracing a FastAPI service costs. Both without arguments.
 #   fast     /fast under wrk with loopstall as a share of that without: the median of BENCH_PAIRS (60) pairs, which
 #            must reach 99 %; beside it nothing at all (the noise), and a tracepoint of a system call that nobody
-#            makes (what the kernel alone takes wherever any is traced)
+#            makes (what the kernel alone takes wherever any is traced). BENCH_TOOLS names some of the three
 #   capture  BPF time of walking 20 Python frames at a blocking call, by the kernel's count: it must be at most 5 us.
 #            It is the difference to such calls without them. Beside it the whole: registers, stack, kernel stack, object;
 #            the switch out and the switch in.
@@ -43,7 +43,7 @@ bench_fast() {
 	service
 	requests_per_second >/dev/null # warm
 	say "wrk on /fast of FastAPI, 16 connections, $pairs pairs of runs of a second:"
-	for what in nothing tracepoint loopstall; do
+	for what in ${BENCH_TOOLS:-nothing tracepoint loopstall}; do
 		share_of_pairs "$pairs" "$what" || fail "$what does not run" "$T/tracer.err"
 		bound=()
 		[ "$what" != loopstall ] || bound=(">= 99 %" "$(compare "$share" '>=' 99)")
