@@ -122,8 +122,13 @@ demo: ## the bug, its trace, the fix, the comparison: from nothing, in a minute 
 	$(Q)tests/demo.sh
 
 # --- tests -----------------------------------------------------------------------------------
-test: all $(TESTS) $(STALLERS) ## unit tests, then end-to-end tests on real processes (root)
+test: ## install what is missing, then unit tests, then end-to-end tests on real processes (root)
+	$(Q)tests/deps.sh || echo 'going on with what is installed'
+	$(Q)$(MAKE) --no-print-directory tested
 	$(Q)tests/run.sh $(TESTS)
+
+.PHONY: tested
+tested: all $(TESTS) $(STALLERS)
 
 truth: all $(B)/stallers/truth ## a thousand iterations of known causes and lengths, held against the trace (root)
 	$(Q)TRUTH_ITERATIONS=1000 tests/e2e/truth.sh
