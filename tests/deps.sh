@@ -8,7 +8,7 @@ build="gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev libdw-dev li
 libzstd-dev libjansson-dev libmicrohttpd-dev libevent-dev libsqlite3-dev curl"
 tests="libcmocka-dev python3 prometheus redis-server redis-tools procps psmisc jq time
 python3-fastapi python3-uvicorn python3-uvloop python3-requests python3-sqlalchemy python3-aiohttp
-python3-tornado python3-gunicorn python3-yaml valgrind openssl systemd man-db"
+python3-tornado python3-gunicorn python3-yaml valgrind openssl systemd man-db zstd xz-utils"
 readers="chromium protobuf-compiler libxml2-utils"
 bench="hey wrk linux-perf strace libbpf-tools"
 lint="clang-format clang-tidy cppcheck shellcheck"

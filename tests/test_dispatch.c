@@ -382,6 +382,9 @@ static void kind_is_told_by_names_and_by_files(void **state)
 	BUILD(&s, F("epoll_pwait", libc), F("uv__io_poll", "/usr/bin/node"),
 	      F("uv_run", "/usr/bin/node"));
 	assert_string_equal(kind(&s), "node");
+	BUILD(&s, F("epoll_pwait", libc), F("uv_run", libuv), /* as Debian builds it */
+	      F("node::SpinEventLoop", "/usr/lib/x86_64-linux-gnu/libnode.so.108"));
+	assert_string_equal(kind(&s), "node");
 	BUILD(&s, F("epoll_wait", libc), F("tokio::runtime::io::driver::Driver::turn", app));
 	assert_string_equal(kind(&s), "tokio");
 	BUILD(&s, F("epoll_wait", libc), F("main", app));

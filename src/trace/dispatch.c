@@ -115,13 +115,13 @@ const char *dispatch__kind(const struct native_frame *frames, size_t nr)
 
 	for (size_t i = 0; i < nr; i++) {
 		const struct ls_frame *f = physical(&frames[i]);
+		const char *outer = f && !frames[i].is_libc ? kind_of_module(f->module) : NULL;
 
-		if (!kind && f && !frames[i].is_libc)
-			kind = kind_of_module(f->module);
+		kind = outer ? outer : kind; /* node rather than the libuv that it calls */
 		if (!known)
 			known = loop_of_frame(&frames[i]);
 	}
-	/* A module says more than the library in it: node rather than libuv. */
+	/* A module says more than the library in it. */
 	return kind ? kind : known ? known->kind : NULL;
 }
 
