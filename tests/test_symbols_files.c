@@ -574,6 +574,7 @@ static void names_of_runtimes_are_taken_apart(void **state)
 	assert_name("JS:^ /srv/a b.js:1:2", "(anonymous)", "/srv/a b.js", 1);
 	assert_name("JS:+get size file:///srv/m.mjs:3:4", "get size", "file:///srv/m.mjs", 3);
 	assert_name("LazyCompile:*x native array.js:10:1", "x", "native array.js", 10);
+	assert_name("LazyCompile:*compute /srv/a.js:12", "compute", "/srv/a.js", 12);
 	assert_name("JS:*eval", "eval", NULL, 0);
 	assert_name("JS:*", "(anonymous)", NULL, 0);
 	assert_name("Builtin:ArrayMap", "Builtin:ArrayMap", NULL, 0);

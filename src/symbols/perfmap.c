@@ -125,11 +125,12 @@ static size_t find_path(const struct perfmap_text *t)
 	return t->bytes;
 }
 
-/* V8: "JS:*handler /srv/n.js:7:23"; before 10.x "LazyCompile:*handler ..."; the mark (~ ^ + *) says
- * by which compiler. The line is that of the function's definition. */
+/* V8: "JS:*handler /srv/n.js:7:23"; until 10.2 (Node 18) "LazyCompile:*handler /srv/n.js:7", without the
+ * column; the mark (~ ^ + *) says by which compiler. The line is that of the function's definition. */
 static bool parse_v8(struct perfmap_text t, struct perfmap_name *name)
 {
 	static const char *const tags[] = {"JS:", "LazyCompile:", "Function:", "Script:", "Eval:"};
+	bool is_old = !has_prefix(&t, tags[0]);
 	uint32_t column;
 	size_t n = 0, path;
 
@@ -141,8 +142,10 @@ static bool parse_v8(struct perfmap_text t, struct perfmap_name *name)
 		n++;
 	t.s += n;
 	t.bytes -= n;
-	if (!take_number(&t, &column) || !take_number(&t, &name->line))
+	if (!take_number(&t, &column))
 		name->line = 0;
+	else if (!take_number(&t, &name->line))
+		name->line = is_old ? column : 0;
 	path = find_path(&t);
 	name->function = (struct perfmap_text){.s = t.s, .bytes = path};
 	if (!path)
