@@ -124,11 +124,11 @@ demo: ## the bug, its trace, the fix, the comparison: from nothing, in a minute 
 # --- tests -----------------------------------------------------------------------------------
 test: ## install what is missing, then unit tests, then end-to-end tests on real processes (root)
 	$(Q)tests/deps.sh || echo 'going on with what is installed'
-	$(Q)$(MAKE) --no-print-directory tested
+	$(Q)$(MAKE) --no-print-directory test-build
 	$(Q)tests/run.sh $(TESTS)
 
-.PHONY: tested
-tested: all $(TESTS) $(STALLERS)
+.PHONY: test-build
+test-build: all $(TESTS) $(STALLERS)
 
 truth: all $(B)/stallers/truth ## a thousand iterations of known causes and lengths, held against the trace (root)
 	$(Q)TRUTH_ITERATIONS=1000 tests/e2e/truth.sh
@@ -188,7 +188,7 @@ asan: ## unit tests and the readers of trace files under ASan and UBSan
 	$(Q)tests/asan.sh $(ASAN_B)
 
 .PHONY: asan-build
-asan-build: all $(TESTS) $(STALLERS) $(B)/tests/make_trace
+asan-build: test-build $(B)/tests/make_trace
 
 # --- style and static analysis -----------------------------------------------------------------
 C_FILES  := $(shell git ls-files -co --exclude-standard '*.c' '*.h' 2>/dev/null)

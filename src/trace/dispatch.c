@@ -117,11 +117,11 @@ const char *dispatch__kind(const struct native_frame *frames, size_t nr)
 		const struct ls_frame *f = physical(&frames[i]);
 		const char *outer = f && !frames[i].is_libc ? kind_of_module(f->module) : NULL;
 
-		kind = outer ? outer : kind; /* node rather than the libuv that it calls */
+		kind = outer ? outer : kind; /* node, not the libuv.so that it calls */
 		if (!known)
 			known = loop_of_frame(&frames[i]);
 	}
-	/* A module says more than the library in it. */
+	/* A module says more than the functions of a library built into it. */
 	return kind ? kind : known ? known->kind : NULL;
 }
 

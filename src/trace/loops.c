@@ -105,31 +105,37 @@ static bool same_site(const struct ls_site_total *t, const struct ls_blame *b)
 	       same_place(t->has_callee ? &t->callee : NULL, b->callee, lines);
 }
 
-/* That of the blame; NULL when its site is known, but with enough other objects. */
-static const char *object_of(const struct site_totals *sites, const struct ls_blame *b)
+/* The total that the blame belongs to; NULL: none yet, then *object is that of the new one. */
+static struct ls_site_total *find_total(const struct site_totals *sites, const struct ls_blame *b,
+					const char **object)
 {
+	struct ls_site_total *others = NULL;
 	size_t known = 0;
 
-	for (size_t i = 0; i < sites->nr && b->call.object; i++) {
-		if (!same_site(&sites->items[i], b))
+	*object = b->call.object;
+	for (size_t i = 0; i < sites->nr; i++) {
+		struct ls_site_total *t = &sites->items[i];
+
+		if (!same_site(t, b))
 			continue;
-		if (same_call(sites->items[i].call.object, b->call.object))
-			break;
-		if (++known == OBJECTS_A_SITE)
-			return NULL;
+		if (same_call(t->call.object, b->call.object))
+			return t;
+		others = t->call.object ? others : t;
+		known++;
 	}
-	return b->call.object;
+	if (known < OBJECTS_A_SITE)
+		return NULL;
+	*object = NULL;
+	return others;
 }
 
 static struct ls_site_total *find_or_add(struct site_totals *sites, const struct ls_blame *b)
 {
-	const char *object = object_of(sites, b);
-	struct ls_site_total *grown, *t;
+	const char *object;
+	struct ls_site_total *grown, *t = find_total(sites, b, &object);
 
-	for (size_t i = 0; i < sites->nr; i++)
-		if (same_site(&sites->items[i], b) &&
-		    same_call(sites->items[i].call.object, object))
-			return &sites->items[i];
+	if (t)
+		return t;
 	if (sites->nr == MAX_SITES)
 		return NULL;
 	grown = realloc(sites->items, (sites->nr + 1) * sizeof(*grown));
