@@ -111,7 +111,7 @@ stop_tracer() {
 
 bench_redis() {
 	redis_start
-	share_of_pairs "${BENCH_PAIRS:-60}" export || fail "no pairs" "$T/export.err"
+	share_of_pairs "$pairs" export || fail "no pairs" "$T/export.err"
 	say "redis-benchmark GET, 50 clients, $(wc -l <"$T/pairs") pairs of $requests requests:"
 	line "  export: $share_text" "$share % ($share_low-$share_high)" ">= 99 %" \
 		"$(compare "$share" '>=' 99)"

@@ -7,10 +7,12 @@
 #	$loaded is the process under load, requests_per_second() the load
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../e2e/lib.sh"
-requests=${BENCH_REQUESTS:-30000}
+requests=${BENCH_REQUESTS:-30000} pairs=${BENCH_PAIRS:-60}
+# The process under load and its clients have a CPU each.
+on_cpu_of_loaded=(taskset -c 0) on_cpu_of_clients=(taskset -c $(($(nproc) - 1)))
 missed=0
 loaded='' redis_port='' share='' share_low='' share_high='' share_text=''
-export loaded redis_port share share_low share_high share_text
+export pairs loaded redis_port share share_low share_high share_text
 
 median() {
 	sort -g | awk '{ v[NR] = $1 } END { if (NR) print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'
@@ -50,14 +52,14 @@ start_tracepoint() {
 
 redis_start() { # $loaded is its pid, $redis_port its port
 	redis_port=$(free_port)
-	start redis taskset -c 0 redis-server --port "$redis_port" --dir "$T" --save ''
+	start redis "${on_cpu_of_loaded[@]}" redis-server --port "$redis_port" --dir "$T" --save ''
 	loaded=$pid
 	wait_for 10 redis-cli -p "$redis_port" ping || fail "no redis" "$T/redis.out"
 	requests_per_second >/dev/null # warm
 }
 
 requests_per_second() {
-	taskset -c $(($(nproc) - 1)) redis-benchmark -p "$redis_port" -t get -c 50 -n "$requests" --csv 2>/dev/null |
+	"${on_cpu_of_clients[@]}" redis-benchmark -p "$redis_port" -t get -c 50 -n "$requests" --csv 2>/dev/null |
 		awk -F'"' '/GET/ { print $4 }'
 }
 

@@ -19,7 +19,6 @@
 . "$(dirname "$0")/lib.sh"
 need_loopstall
 need jq redis-server redis-benchmark redis-cli "$PYTHON3"
-pairs=${BENCH_PAIRS:-60}
 read -ra tools <<<"${BENCH_TOOLS:-nothing tracepoint loopstall offcputime perf strace}"
 rss_kb=0
 

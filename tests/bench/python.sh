@@ -12,12 +12,12 @@
 . "$(dirname "$0")/lib.sh"
 need_loopstall
 need wrk curl bpftool jq perf
-pairs=${BENCH_PAIRS:-60}
 
 service() { # sets $loaded and $url
 	local port
 	port=$(free_port)
-	start service taskset -c 0 "$PYTHON3" -m uvicorn --app-dir "$ROOT/tests/bench" --log-level warning --port "$port" fastapi_app:app
+	start service "${on_cpu_of_loaded[@]}" "$PYTHON3" -m uvicorn --app-dir "$ROOT/tests/bench" --log-level warning \
+		--port "$port" fastapi_app:app
 	loaded=$pid url=http://127.0.0.1:$port
 	wait_for 20 curl -sf "$url/fast" || fail "the service does not begin" "$T/service.err"
 }
@@ -35,7 +35,7 @@ stop_tracer() {
 }
 
 requests_per_second() {
-	taskset -c $(($(nproc) - 1)) wrk -t1 -c16 -d1s "$url/fast" | awk '/Requests\/sec/ { print $2 }'
+	"${on_cpu_of_clients[@]}" wrk -t1 -c16 -d1s "$url/fast" | awk '/Requests\/sec/ { print $2 }'
 }
 
 bench_fast() {
@@ -71,8 +71,8 @@ more_lines() {
 	[ "$(wc -l <"$T/naps.out")" -gt "$1" ]
 }
 
-# BPF nanoseconds a nap, into $cost: the median of 15 rounds. The switches of all other tasks of the machine run the program too: what each costs
-# is measured before, without naps.
+# BPF nanoseconds a nap, into $cost: the median of 15 rounds. The switches of all other tasks of the machine run the
+# program too: what each costs is measured before, without naps.
 measure() { # measure COUNT
 	local ns0 runs0 ns1 runs1 ns2 runs2 other _
 	sysctl -qw kernel.bpf_stats_enabled=1

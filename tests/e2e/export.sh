@@ -120,7 +120,7 @@ kill -KILL "$hang"
 # shellcheck disable=SC2016 # evaluated each time
 wait_for 30 eval '! has "pid=\"$hang\",.*kind"' || fail "series of a dead process stay" "$T/now.txt"
 # Forked and renamed: found by its new name.
-start truth "$STALLERS/truth" --iterations 10000 --seed 1 --out /dev/null
+start truth "$STALLERS/truth" --iterations 10000 --seed 1 --dir "$T" --out /dev/null
 truth=$pid
 wait_for 30 has '^loopstall_iteration_seconds_count\{.*comm="truth"' ||
 	fail "a new process is not found" "$T/now.txt" "$T/export.err"
