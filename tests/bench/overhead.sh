@@ -87,7 +87,7 @@ bench_redis() {
 		esac
 		share_of_pairs "$n" "$tool" || {
 			line "  $tool" "-" && say "    skipped: it does not run here"
-			sed 's/^/    /' "$T/tracer.err" | head -n 3
+			sed 's/^/    /; 3q' "$T/tracer.err"
 			continue
 		}
 		report_redis "$tool"

@@ -8,7 +8,7 @@ cache=${LS_PYTHON_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/loopstall-python}
 mkdir -p "$cache"/apt/{lists/partial,archives/partial,empty}
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 # shellcheck disable=SC2016 # a format of apt's, not a variable
-mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | sed -n 's|/debian/*$||p' | head -1)
+mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | sed -n 's|/debian/*$||p' | sed -n 1p)
 
 suite_of() {
 	case $1 in

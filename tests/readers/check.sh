@@ -63,7 +63,7 @@ echo "folded: $(wc -l <"$out/a.folded") lines, $all ns"
 head -1 "$out/pprof.txt"
 "$here/chrome_trace.py" "$out/a.trace.json"
 if command -v go >/dev/null; then
-	go tool pprof -top "$out/a.pb.gz" | grep -q recv
+	go tool pprof -top "$out/a.pb.gz" | grep recv >/dev/null
 	echo "go tool pprof opens a.pb.gz"
 fi
 xmllint --noout "$out/a.svg" 2>/dev/null || /usr/bin/python3 -c "import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])" "$out/a.svg"
