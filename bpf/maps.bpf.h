@@ -137,6 +137,7 @@ LS_KNOB(__u64, cfg_threshold_ns, 10000000);
 LS_KNOB(__u64, cfg_capture_after_ns,
 	2500000); /* an iteration this long may become a stall: send captures */
 LS_KNOB(__u64, cfg_sample_after_ns, 5000000); /* ... and sample its CPU time */
+LS_KNOB(__s64, cfg_irq_regs_from_rq, 0);      /* bytes: see interrupted() */
 LS_KNOB(__u64, cfg_quantum_ns, 312500);       /* the least time that a sent capture stands for */
 LS_KNOB(__u64, cfg_capture_period_ns,
 	500000); /* captures that come to nothing: one in this time ... */

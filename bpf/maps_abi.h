@@ -5,10 +5,13 @@
 
 #include "python_abi.h"
 
+enum { LS_KSTACK_READ = 64 };
+
 /* A block's capture, kept until its length is known: each record with room for its tail. */
 struct capture_buffer {
 	struct ls_ev_capture ev;
 	__u8 stack[LS_STACK_MAX];
+	__u64 kernel[LS_KSTACK_READ]; /* a sample's, with the interrupt's own frames on top */
 	struct py_capture python, holder;
 };
 

@@ -16,6 +16,7 @@
 #include "symbols/perfmap.h"
 #include "trace/features.h"
 #include "trace/proc.h"
+#include "trace/sampler.h"
 #include "trace/targets.h"
 #include "trace/tracepoint.h"
 
@@ -64,6 +65,7 @@ static bool names_kernel(void)
 static void check_kernel(struct verdict *v)
 {
 	char missing[128], text[256];
+	struct sampler sampler;
 	bool fentry, permitted;
 	int err;
 	struct utsname host;
@@ -91,7 +93,11 @@ static void check_kernel(struct verdict *v)
 	    "needs CONFIG_CFS_BANDWIDTH; such time counts as runqueue");
 	say(v, names_kernel(), false, "kernel symbols",
 	    "kernel frames stay addresses: sysctl kernel.kptr_restrict=1, or CAP_SYSLOG");
-	printf("       wait calls will be hooked by %s\n", fentry ? "fentry" : "tracepoint");
+	sampler__choose(&sampler, 10000000);
+	sampler__describe(&sampler, text, sizeof(text));
+	printf("       wait calls will be hooked by %s; CPU time of stalls of 10 ms sampled by "
+	       "%s\n",
+	       fentry ? "fentry" : "tracepoint", text);
 }
 
 /* The main program alone: what a stall names first. */

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -84,17 +85,67 @@ bool features__in_host_pid_namespace(void)
 	return stat("/proc/self/ns/pid", &st) || st.st_ino == 0xEFFFFFFC;
 }
 
-bool features__tells_throttling(void)
+/* Some CPUs are to run a single program without ticks. The file is there where the kernel can do that, and says
+ * "(null)" or nothing for none (print_cpus_nohz_full, drivers/base/cpu.c). */
+static bool may_stop_ticks(void)
+{
+	FILE *file = fopen("/sys/devices/system/cpu/nohz_full", "re");
+	int c = file ? fgetc(file) : EOF;
+
+	if (file)
+		fclose(file);
+	return c >= '0' && c <= '9';
+}
+
+/* The tick is a high-resolution timer where there are such (clock_getres of CLOCK_MONOTONIC is then 1 ns); the
+ * coarse clock moves with it (kernel/time/posix-timers.c). */
+uint64_t features__tick_ns(void)
+{
+	struct timespec fine, coarse;
+
+	if (may_stop_ticks() || clock_getres(CLOCK_MONOTONIC, &fine) || fine.tv_nsec != 1 ||
+	    clock_getres(CLOCK_MONOTONIC_COARSE, &coarse))
+		return 0;
+	return coarse.tv_sec * 1000000000ULL + coarse.tv_nsec;
+}
+
+static bool has_member(const char *structure, const char *member)
 {
 	struct btf *btf = vmlinux_btf();
-	int id = btf ? btf__find_by_name_kind(btf, "cfs_rq", BTF_KIND_STRUCT) : -1;
+	int id = btf ? btf__find_by_name_kind(btf, structure, BTF_KIND_STRUCT) : -1;
 	const struct btf_type *type = id > 0 ? btf__type_by_id(btf, id) : NULL;
 
 	for (int i = 0; type && i < btf_vlen(type); i++)
-		if (!strcmp(btf__name_by_offset(btf, btf_members(type)[i].name_off),
-			    "throttle_count"))
+		if (!strcmp(btf__name_by_offset(btf, btf_members(type)[i].name_off), member))
 			return true;
 	return false;
+}
+
+bool features__tells_throttling(void)
+{
+	return has_member("cfs_rq", "throttle_count");
+}
+
+/* Where a variable of each CPU lies among them; 0: not known. */
+static uint32_t per_cpu_offset(const struct btf *btf, const char *name)
+{
+	int section = btf__find_by_name_kind(btf, ".data..percpu", BTF_KIND_DATASEC);
+	int id = btf__find_by_name_kind(btf, name, BTF_KIND_VAR);
+	const struct btf_type *type = section > 0 ? btf__type_by_id(btf, section) : NULL;
+
+	for (int i = 0; type && i < btf_vlen(type); i++)
+		if ((int)btf_var_secinfos(type)[i].type == id)
+			return btf_var_secinfos(type)[i].offset;
+	return 0;
+}
+
+int64_t features__irq_regs_from_rq(void)
+{
+	struct btf *btf = vmlinux_btf();
+	int64_t regs = btf ? per_cpu_offset(btf, "__irq_regs") : 0;
+	int64_t rq = btf ? per_cpu_offset(btf, "runqueues") : 0;
+
+	return regs && rq && has_member("cfs_rq", "rq") ? regs - rq : 0;
 }
 
 static uint64_t effective_caps(void)

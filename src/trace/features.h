@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* The kernel exports its types (CONFIG_DEBUG_INFO_BTF). */
 bool features__has_btf(void);
@@ -18,6 +19,10 @@ bool features__in_host_pid_namespace(void);
 bool features__has_helpers(void);
 /* CFS bandwidth throttling can be told from other waits for a CPU. */
 bool features__tells_throttling(void);
+/* Nanoseconds between two ticks of a busy CPU; 0: they may stop, or cannot be hooked. */
+uint64_t features__tick_ns(void);
+/* Bytes from a CPU's run queue to its __irq_regs; 0: not known. */
+int64_t features__irq_regs_from_rq(void);
 
 /* Frees what the probes have read; they read it again when asked again. */
 void features__forget(void);

@@ -16,6 +16,7 @@
 #include "loopstall.skel.h"
 #include "maps_abi.h"
 #include "trace/features.h"
+#include "trace/sampler.h"
 #include "trace/stats.h"
 #include "trace/tracepoint.h"
 #include "trace/tracer.h"
@@ -39,13 +40,12 @@ struct tracer {
 	struct ring_buffer *ring;
 	struct bpf_link *links[MAX_LINKS];
 	size_t nr_links;
-	struct bpf_link **sampler; /* one a CPU */
-	int nr_cpus;
+	struct sampler sampler;
 	struct ls_loop_state *states;
 	uint32_t nr_slots, nr_pairs;
 	struct capture_buffer *copy; /* of a capture in the kernel */
 	struct stats_window stats;
-	uint64_t attached_ns, sample_period_ns;
+	uint64_t attached_ns;
 	tracer_event_fn fn;
 	void *arg;
 };
@@ -99,14 +99,12 @@ static void set_knobs(struct tracer *t, const struct tracer_options *o)
 
 	t->skel->rodata->cfg_threshold_ns = threshold;
 	t->skel->rodata->cfg_capture_after_ns = threshold / 4;
-	t->skel->rodata->cfg_sample_after_ns = threshold / 2;
+	t->skel->rodata->cfg_sample_after_ns = sampler__after_ns(&t->sampler, threshold);
 	t->skel->rodata->cfg_quantum_ns = threshold / 32;
 	t->skel->rodata->cfg_capture_period_ns = at_most(500000, at_least(2 * threshold, 1000));
 	t->skel->rodata->cfg_capture_burst_ns = 256 * t->skel->rodata->cfg_capture_period_ns;
 	t->skel->rodata->cfg_tid = o->tid;
 	t->skel->rodata->cfg_from_start = o->from_start;
-	/* At least two samples between half the threshold and the threshold. */
-	t->sample_period_ns = at_most(at_least(threshold / 5, 1000000), 10000000);
 }
 
 static void set_sizes(struct tracer *t, const struct tracer_options *o)
@@ -174,6 +172,8 @@ static int load(struct tracer *t, const struct tracer_options *o)
 		log_err("cannot open the BPF object: %s", strerror(-err));
 		return err;
 	}
+	sampler__choose(&t->sampler, o->threshold_ns);
+	sampler__select(&t->sampler, t->skel);
 	set_knobs(t, o);
 	set_sizes(t, o);
 	choose_programs(t);
@@ -197,6 +197,7 @@ static int load(struct tracer *t, const struct tracer_options *o)
 struct tracer *tracer__new(const struct tracer_options *options, tracer_event_fn fn, void *arg)
 {
 	struct tracer *t;
+	char clock[64];
 	int err;
 
 	libbpf_set_print(print_libbpf);
@@ -222,7 +223,9 @@ struct tracer *tracer__new(const struct tracer_options *options, tracer_event_fn
 		log_err("cannot read the ring buffer: %s", strerror(-err));
 		goto fail;
 	}
-	log_info("programs loaded; wait calls by %s", tracer__attach_name(t));
+	sampler__describe(&t->sampler, clock, sizeof(clock));
+	log_info("programs loaded; wait calls by %s; CPU time sampled by %s",
+		 tracer__attach_name(t), clock);
 	return t;
 fail:
 	tracer__free(t);
@@ -240,9 +243,7 @@ void tracer__free(struct tracer *t)
 {
 	if (!t)
 		return;
-	for (int i = 0; i < t->nr_cpus; i++)
-		bpf_link__destroy(t->sampler[i]);
-	free(t->sampler);
+	sampler__detach(&t->sampler);
 	for (size_t i = 0; i < t->nr_links; i++)
 		bpf_link__destroy(t->links[i]);
 	if (t->stats.fd >= 0)
@@ -342,39 +343,6 @@ static int attach_sched(struct tracer *t)
 	return err;
 }
 
-static int attach_sampler(struct tracer *t)
-{
-	int nr = libbpf_num_possible_cpus();
-
-	t->sampler = calloc(nr, sizeof(*t->sampler));
-	if (!t->sampler)
-		return -ENOMEM;
-	t->nr_cpus = nr;
-	for (int cpu = 0; cpu < nr; cpu++) {
-		struct perf_event_attr attr = {.type = PERF_TYPE_SOFTWARE,
-					       .config = PERF_COUNT_SW_CPU_CLOCK,
-					       .sample_period = t->sample_period_ns,
-					       .exclude_idle = 1};
-		int fd = open_perf(&attr, cpu), err;
-
-		if (fd < 0 && errno == ENODEV)
-			continue; /* not online */
-		err = -errno;
-		if (fd >= 0) {
-			t->sampler[cpu] =
-				bpf_program__attach_perf_event(t->skel->progs.on_sample, fd);
-			err = -errno;
-		}
-		if (t->sampler[cpu])
-			continue;
-		if (fd >= 0)
-			close(fd);
-		log_err("cannot sample CPU %d: %s", cpu, strerror(-err));
-		return err;
-	}
-	return 0;
-}
-
 int tracer__attach(struct tracer *t)
 {
 	int err = attach_sched(t);
@@ -382,7 +350,7 @@ int tracer__attach(struct tracer *t)
 	if (!err)
 		err = t->path == ATTACH_FENTRY ? attach_by_fentry(t) : attach_by_tracepoint(t);
 	if (!err)
-		err = attach_sampler(t);
+		err = sampler__attach(&t->sampler, t->skel);
 	if (!err)
 		err = tracer__take_seeds(t);
 	t->attached_ns = clock__mono_ns();
