@@ -210,7 +210,7 @@ lint-format:
 lint-shell:
 	$(call say,LINT,shellcheck)
 	$(Q)shellcheck -x -e SC1091 $(SCRIPTS)
-	$(Q)! grep -nE '\| *(grep -[a-zA-Z]*q|head )' $(SCRIPTS) | \
+	$(Q)! grep -nE '[^|]\| *(grep -[a-zA-Z]*q|head )' $(SCRIPTS) | \
 		sed 's/$$/: ends before its input does, which pipefail takes for a failure/' | grep .
 
 # uninitvar: `fwrite(bytes, 1, encode(c, bytes), out)` is right, and the compilers check this better.
