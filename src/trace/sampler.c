@@ -17,10 +17,12 @@ enum { MIN_PERIOD_NS = 1000000, MAX_PERIOD_NS = 10000000 };
 
 void sampler__choose(struct sampler *s, uint64_t threshold_ns)
 {
-	uint64_t tick_ns = features__irq_regs_from_rq() ? features__tick_ns() : 0;
-	uint64_t period_ns = threshold_ns / 5;
+	uint64_t tick_ns = features__tick_ns(), period_ns = threshold_ns / 5;
 
-	*s = (struct sampler){.by_tick = tick_ns && tick_ns <= 2 * period_ns};
+	*s = (struct sampler){0};
+	if (tick_ns && tick_ns <= 2 * period_ns)
+		s->irq_regs_from_rq = features__irq_regs_from_rq();
+	s->by_tick = s->irq_regs_from_rq;
 	if (period_ns < MIN_PERIOD_NS)
 		period_ns = MIN_PERIOD_NS;
 	if (period_ns > MAX_PERIOD_NS)
@@ -45,7 +47,7 @@ void sampler__select(const struct sampler *s, struct loopstall_bpf *skel)
 {
 	bpf_program__set_autoload(skel->progs.on_tick, s->by_tick);
 	bpf_program__set_autoload(skel->progs.on_clock, !s->by_tick);
-	skel->rodata->cfg_irq_regs_from_rq = features__irq_regs_from_rq();
+	skel->rodata->cfg_irq_regs_from_rq = s->irq_regs_from_rq;
 }
 
 static struct bpf_link *attach_clock(const struct sampler *s, struct loopstall_bpf *skel, int cpu)

@@ -17,7 +17,8 @@ struct bpf_link;
 struct sampler {
 	uint64_t period_ns;
 	bool by_tick;
-	struct bpf_link **links; /* one for the tick, else one a CPU */
+	int64_t irq_regs_from_rq; /* what on_tick needs */
+	struct bpf_link **links;  /* one for the tick, else one a CPU */
 	int nr;
 };
 
