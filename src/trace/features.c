@@ -126,25 +126,23 @@ bool features__tells_throttling(void)
 	return has_member("cfs_rq", "throttle_count");
 }
 
-/* Where a variable of each CPU lies among them; 0: not known. */
-static uint32_t per_cpu_offset(const struct btf *btf, const char *name)
-{
-	int section = btf__find_by_name_kind(btf, ".data..percpu", BTF_KIND_DATASEC);
-	int id = btf__find_by_name_kind(btf, name, BTF_KIND_VAR);
-	const struct btf_type *type = section > 0 ? btf__type_by_id(btf, section) : NULL;
-
-	for (int i = 0; type && i < btf_vlen(type); i++)
-		if ((int)btf_var_secinfos(type)[i].type == id)
-			return btf_var_secinfos(type)[i].offset;
-	return 0;
-}
-
 int64_t features__irq_regs_from_rq(void)
 {
 	struct btf *btf = vmlinux_btf();
-	int64_t regs = btf ? per_cpu_offset(btf, "__irq_regs") : 0;
-	int64_t rq = btf ? per_cpu_offset(btf, "runqueues") : 0;
+	int id = btf ? btf__find_by_name_kind(btf, ".data..percpu", BTF_KIND_DATASEC) : -1;
+	const struct btf_type *section = id > 0 ? btf__type_by_id(btf, id) : NULL;
+	int64_t regs = 0, rq = 0;
 
+	for (int i = 0; section && i < btf_vlen(section); i++) {
+		const struct btf_var_secinfo *variable = &btf_var_secinfos(section)[i];
+		const struct btf_type *type = btf__type_by_id(btf, variable->type);
+		const char *name = btf__name_by_offset(btf, type->name_off);
+
+		if (!strcmp(name, "__irq_regs"))
+			regs = variable->offset;
+		else if (!strcmp(name, "runqueues"))
+			rq = variable->offset;
+	}
 	return regs && rq && has_member("cfs_rq", "rq") ? regs - rq : 0;
 }
 

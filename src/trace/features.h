@@ -19,7 +19,7 @@ bool features__in_host_pid_namespace(void);
 bool features__has_helpers(void);
 /* CFS bandwidth throttling can be told from other waits for a CPU. */
 bool features__tells_throttling(void);
-/* Nanoseconds between two ticks of a busy CPU; 0: they may stop, or cannot be hooked. */
+/* Nanoseconds between two ticks of a busy CPU; 0: they may stop, or are no timers. */
 uint64_t features__tick_ns(void);
 /* Bytes from a CPU's run queue to its __irq_regs; 0: not known. */
 int64_t features__irq_regs_from_rq(void);

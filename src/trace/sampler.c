@@ -2,18 +2,23 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/perf_event.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "log.h"
 #include "loopstall.skel.h"
 #include "trace/features.h"
+#include "trace/perf_event.h"
 #include "trace/sampler.h"
 
 enum { MIN_PERIOD_NS = 1000000, MAX_PERIOD_NS = 10000000 };
+
+static bool by_tick(const struct sampler *s)
+{
+	return s->irq_regs_from_rq;
+}
 
 void sampler__choose(struct sampler *s, uint64_t threshold_ns)
 {
@@ -22,12 +27,11 @@ void sampler__choose(struct sampler *s, uint64_t threshold_ns)
 	*s = (struct sampler){0};
 	if (tick_ns && tick_ns <= 2 * period_ns)
 		s->irq_regs_from_rq = features__irq_regs_from_rq();
-	s->by_tick = s->irq_regs_from_rq;
 	if (period_ns < MIN_PERIOD_NS)
 		period_ns = MIN_PERIOD_NS;
 	if (period_ns > MAX_PERIOD_NS)
 		period_ns = MAX_PERIOD_NS;
-	s->period_ns = s->by_tick ? tick_ns : period_ns;
+	s->period_ns = by_tick(s) ? tick_ns : period_ns;
 }
 
 uint64_t sampler__after_ns(const struct sampler *s, uint64_t threshold_ns)
@@ -39,35 +43,25 @@ uint64_t sampler__after_ns(const struct sampler *s, uint64_t threshold_ns)
 
 void sampler__describe(const struct sampler *s, char *buf, size_t size)
 {
-	snprintf(buf, size, "%s, every %.1f ms", s->by_tick ? "the kernel's tick" : "a clock",
+	snprintf(buf, size, "%s, every %.1f ms", by_tick(s) ? "the kernel's tick" : "a clock",
 		 s->period_ns / 1e6);
 }
 
 void sampler__select(const struct sampler *s, struct loopstall_bpf *skel)
 {
-	bpf_program__set_autoload(skel->progs.on_tick, s->by_tick);
-	bpf_program__set_autoload(skel->progs.on_clock, !s->by_tick);
+	bpf_program__set_autoload(skel->progs.on_tick, by_tick(s));
+	bpf_program__set_autoload(skel->progs.on_clock, !by_tick(s));
 	skel->rodata->cfg_irq_regs_from_rq = s->irq_regs_from_rq;
 }
 
 static struct bpf_link *attach_clock(const struct sampler *s, struct loopstall_bpf *skel, int cpu)
 {
-	struct perf_event_attr attr = {.size = sizeof(attr),
-				       .type = PERF_TYPE_SOFTWARE,
+	struct perf_event_attr attr = {.type = PERF_TYPE_SOFTWARE,
 				       .config = PERF_COUNT_SW_CPU_CLOCK,
 				       .sample_period = s->period_ns,
 				       .exclude_idle = 1};
-	int fd = syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC), err;
-	struct bpf_link *link;
 
-	if (fd < 0)
-		return NULL;
-	link = bpf_program__attach_perf_event(skel->progs.on_clock, fd);
-	err = errno;
-	if (!link)
-		close(fd);
-	errno = err;
-	return link;
+	return perf_event__attach(skel->progs.on_clock, &attr, cpu);
 }
 
 static int attach_clocks(struct sampler *s, struct loopstall_bpf *skel)
@@ -109,7 +103,7 @@ static int attach_tick(struct sampler *s, struct loopstall_bpf *skel)
 
 int sampler__attach(struct sampler *s, struct loopstall_bpf *skel)
 {
-	return s->by_tick ? attach_tick(s, skel) : attach_clocks(s, skel);
+	return by_tick(s) ? attach_tick(s, skel) : attach_clocks(s, skel);
 }
 
 void sampler__detach(struct sampler *s)

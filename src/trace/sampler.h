@@ -7,7 +7,6 @@
 #ifndef LS_TRACE_SAMPLER_H
 #define LS_TRACE_SAMPLER_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,8 +15,7 @@ struct bpf_link;
 
 struct sampler {
 	uint64_t period_ns;
-	bool by_tick;
-	int64_t irq_regs_from_rq; /* what on_tick needs */
+	int64_t irq_regs_from_rq; /* what on_tick needs; 0: the clock is ours */
 	struct bpf_link **links;  /* one for the tick, else one a CPU */
 	int nr;
 };

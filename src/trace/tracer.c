@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -16,6 +15,7 @@
 #include "loopstall.skel.h"
 #include "maps_abi.h"
 #include "trace/features.h"
+#include "trace/perf_event.h"
 #include "trace/sampler.h"
 #include "trace/stats.h"
 #include "trace/tracepoint.h"
@@ -272,29 +272,12 @@ static int keep_link(struct tracer *t, struct bpf_link *link, const char *what)
 	return 0;
 }
 
-static int open_perf(struct perf_event_attr *attr, int cpu)
-{
-	attr->size = sizeof(*attr);
-	return syscall(SYS_perf_event_open, attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
-}
-
 static int attach_tracepoint(struct tracer *t, const char *name, int id)
 {
 	struct perf_event_attr attr = {
 		.type = PERF_TYPE_TRACEPOINT, .config = id, .sample_period = 1};
-	int fd = open_perf(&attr, 0);
-	struct bpf_link *link;
 
-	if (fd < 0) {
-		int err = -errno;
-
-		log_err("cannot open tracepoint %s: %s", name, strerror(-err));
-		return err;
-	}
-	link = bpf_program__attach_perf_event(t->skel->progs.on_sys_exit_wait, fd);
-	if (!link)
-		close(fd);
-	return keep_link(t, link, name);
+	return keep_link(t, perf_event__attach(t->skel->progs.on_sys_exit_wait, &attr, 0), name);
 }
 
 static int attach_by_tracepoint(struct tracer *t)
